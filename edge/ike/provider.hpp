@@ -1,0 +1,120 @@
+#pragma once
+// The seam between the edge and whoever speaks IKE. Nothing outside edge/ike names charon.
+// Thread: all of it on the control thread.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/ip.hpp"
+#include "base/secret.hpp"
+
+namespace sluice::edge {
+
+/// The IKE daemon's number for one IKE SA. It changes with each re-authentication. 0 means not known.
+using IkeSaId = StrongId<struct IkeSaIdTag, std::uint32_t>;
+
+/// Traffic and time limits of one SA; 0 means none.
+struct SaLifetime {
+  std::uint64_t soft_bytes = 0, hard_bytes = 0;
+  std::uint64_t soft_packets = 0, hard_packets = 0;
+  std::uint64_t soft_seconds = 0, hard_seconds = 0;
+};
+
+/// One direction of a child SA, as negotiated.
+struct SaSpec {
+  Spi spi;
+  IkeSaId ike_sa;
+  std::string peer_identity;  ///< as the peer gave it: escape before printing
+  Endpoint source, destination;
+  bool inbound = false;
+  bool udp_encapsulated = false;
+  bool extended_sequence = false;
+  bool transport_mode = true;
+  bool rekeyed = false;
+  std::uint32_t replay_window = 0;  ///< packets; 0 leaves it to the data plane
+  std::uint16_t encryption = 0;     ///< IKEv2 transform id (IANA)
+  std::uint16_t integrity = 0;      ///< IKEv2 transform id; 0 with an AEAD
+  Secret encryption_key;            ///< with the salt of a counter mode at its end
+  Secret integrity_key;
+  std::uint8_t ike_version = 0;
+  std::uint32_t reqid = 0;
+  SaLifetime lifetime;
+  std::uint16_t local_port = 0, remote_port = 0;  ///< traffic selectors; 0 any
+  std::uint8_t protocol = 0;                      ///< 17, or 0 any
+};
+
+struct SaUsage {
+  std::uint64_t bytes = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t last_use_seconds = 0;  ///< since the epoch; 0 never
+};
+
+enum class SaError { kNotFound, kNotSupported, kFailed };
+
+/// What the IKE side asks of a data plane.
+class DataPlane {
+ public:
+  virtual ~DataPlane() = default;
+  /// An SPI for packets from `remote` to `local`, its low bits naming the worker that will own the peer's SAs.
+  virtual std::optional<Spi> allocate_spi(IkeSaId ike_sa, const std::string& peer_identity, const Endpoint& local,
+                                          const Endpoint& remote) = 0;
+  virtual std::optional<SaError> add_sa(SaSpec spec) = 0;
+  virtual std::optional<SaError> update_sa(Spi spi, bool inbound, const Endpoint& new_source,
+                                           const Endpoint& new_destination, bool udp_encapsulated) = 0;
+  virtual std::optional<SaError> remove_sa(Spi spi, bool inbound, const Endpoint& destination) = 0;
+  virtual std::optional<SaUsage> query_sa(Spi spi, bool inbound, const Endpoint& destination) = 0;
+  virtual void flush() = 0;
+};
+
+/// One IKE SA as the provider tells it.
+struct IkePeer {
+  IkeSaId ike_sa;
+  std::uint8_t version = 0;
+  Endpoint local, remote;
+  std::string identity;     ///< as the peer gave it
+  std::string proposal;     ///< "AES_CBC-256/HMAC_SHA1_96/MODP_2048"
+  bool nat = false;
+};
+
+/// What the provider tells the edge. Calls come from the event loop, never from within a call into the provider.
+class IkeEvents {
+ public:
+  virtual ~IkeEvents() = default;
+  virtual void ike_up(const IkePeer& peer) = 0;
+  virtual void ike_rekeyed(IkeSaId old_sa, const IkePeer& peer) = 0;
+  virtual void ike_down(IkeSaId ike_sa) = 0;
+  /// A child SA's pair of SPIs, inbound and outbound, as it came up or replaced another.
+  virtual void child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) = 0;
+  virtual void child_down(IkeSaId ike_sa, Spi inbound, Spi outbound) = 0;
+  /// A handshake that failed. `cause` is one word, `text` what an operator reads, both free of secrets.
+  virtual void ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
+                          const std::string& text) = 0;
+  /// An IKE datagram to send, without non-ESP marker; `marker` says whether the port wants one.
+  virtual void ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) = 0;
+  /// The provider can answer peers, or no longer can.
+  virtual void ike_ready(bool ready) = 0;
+};
+
+/// Speaks IKE. start() before anything else; objects handed to it outlive it.
+class IkeProvider {
+ public:
+  virtual ~IkeProvider() = default;
+  virtual void start() = 0;
+  virtual void stop() = 0;
+  /// An IKE datagram that came in, without non-ESP marker.
+  virtual void ike_receive(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) = 0;
+  /// Ends an IKE SA and its children, telling the peer.
+  virtual void terminate(IkeSaId ike_sa) = 0;
+  /// An SA reached a limit.
+  virtual void expired(Spi inbound, const Endpoint& local, bool hard) = 0;
+  /// A peer's authenticated packets come from a new address or port.
+  virtual void moved(Spi inbound, const Endpoint& local, const Endpoint& old_remote, const Endpoint& new_remote) = 0;
+  virtual bool ready() const = 0;
+};
+
+}  // namespace sluice::edge
