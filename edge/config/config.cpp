@@ -1,0 +1,90 @@
+#include "edge/config/config.hpp"
+
+namespace sluice::edge {
+namespace {
+
+constexpr std::size_t kShortPsk = 20;
+
+std::vector<app::Setting> settings_for(Config& c) {
+  using app::Number;
+  using app::OneOf;
+  using app::Path;
+  return {
+      {"edge.name", &c.name, "this edge's name, as in its certificate", true},
+      {"edge.run_dir", Path{&c.run_dir}, "folder for sockets and charon's generated files"},
+      {"listen.addresses", &c.listen_addresses, "the addresses that clients dial", true},
+      {"listen.ike_port", Number{&c.ike_port, 1, 65535}, "UDP port for IKE"},
+      {"listen.natt_port", Number{&c.natt_port, 1, 65535}, "UDP port for IKE and ESP behind NAT"},
+      {"ike.charon", Path{&c.charon}, "strongSwan's daemon"},
+      {"ike.plugin_dir", &c.plugin_dir, "folder of libstrongswan-sluice.so, if not charon's own"},
+      {"ike.user", &c.ike_user, "user that charon runs as"},
+      {"dataplane.workers", Number{&c.workers, 0, 64}, "data threads; 0: one for each core"},
+      {"dataplane.engine", OneOf{&c.engine, {"auto", "ipsec_mb", "botan"}}, "who encrypts"},
+      {"dataplane.replay_window", Number{&c.replay_window, 64, 4096}, "packets"},
+      {"dataplane.delete_grace", &c.delete_grace, "seconds an old inbound SA lives on after its DELETE"},
+      {"dataplane.peer_grace", &c.peer_grace, "seconds a tunnel outlives its last SA"},
+      {"dataplane.mtu", Number{&c.mtu, 1280, 9000}, "MTU of the path to the clients, bytes"},
+      {"channel.listen", &c.channel_listen, "address:port where agents dial", true},
+      {"channel.data_port", Number{&c.data_port, 1, 65535}, "UDP port of the data carrier"},
+      {"tls.ca", Path{&c.tls_ca}, "PEM file of the private CA", true},
+      {"tls.certificate", Path{&c.tls_certificate}, "PEM file of this edge's certificate", true},
+      {"tls.key", Path{&c.tls_key}, "PEM file of its key", true},
+      {"operations.socket", Path{&c.operations_socket}, "unix socket for sluicectl"},
+      {"log.level", OneOf{&c.log_level, {"trace", "debug", "info", "warn", "error"}}, "how much is logged"},
+  };
+}
+
+void read_psks(app::ConfigFile& file, Config& c, std::vector<std::string>& warnings) {
+  file.read_each("psk", [&](const app::ConfigFile::ReadRow& read) {
+    PskEntry entry;
+    std::filesystem::path path;
+    read({{"identity", &entry.identity, "the client's IKE identity, or %any"},
+          {"file", app::Path{&path}, "file whose first line is the key", true}});
+    if (path.empty()) return;
+    auto secret = app::read_secret_file(path);
+    if (!secret) return file.fail("psk", secret.error());
+    if (secret->size() < kShortPsk) {
+      warnings.push_back(path.string() + ": the pre-shared key has fewer than " + std::to_string(kShortPsk) +
+                         " characters and can be guessed offline; use a longer random one");
+    }
+    entry.secret = std::move(*secret);
+    c.psks.push_back(std::move(entry));
+  });
+}
+
+void check(app::ConfigFile& file, const Config& c) {
+  if (c.listen_addresses.empty() && file.errors().empty()) file.fail("listen.addresses", "must name at least one");
+  if (c.ike_port == c.natt_port) file.fail("listen.natt_port", "must differ from listen.ike_port");
+  if (c.psks.empty() && file.errors().empty()) {
+    file.fail("psk", "no [[psk]] is given, so that no client could authenticate");
+  }
+  const bool own_port = c.data_port == c.ike_port || c.data_port == c.natt_port;
+  if (own_port) file.fail("channel.data_port", "clashes with an IKE port");
+  const auto key = app::check_secret_file(c.tls_key);
+  if (!c.tls_key.empty() && key) file.fail("tls.key", *key);
+}
+
+Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::ConfigErrors> loaded) {
+  if (!loaded) return Failure{loaded.error()};
+  auto& file = *loaded;
+  LoadedConfig out;
+  file.read(settings_for(out.config));
+  read_psks(file, out.config, out.warnings);
+  file.reject_unknown();
+  check(file, out.config);
+  if (!file.errors().empty()) return Failure{file.errors()};
+  if (out.config.operations_socket.empty()) out.config.operations_socket = out.config.run_dir / "edge.sock";
+  return out;
+}
+
+}  // namespace
+
+Result<LoadedConfig, app::ConfigErrors> load_config(const std::filesystem::path& file) {
+  return finish(app::ConfigFile::load(file));
+}
+
+Result<LoadedConfig, app::ConfigErrors> parse_config(std::string_view text, const std::string& file_name) {
+  return finish(app::ConfigFile::parse(text, file_name));
+}
+
+}  // namespace sluice::edge

@@ -1,0 +1,59 @@
+#pragma once
+// The edge's configuration as a value. Read at start-up; thread: control.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/app/config_table.hpp"
+#include "base/ip.hpp"
+#include "base/secret.hpp"
+
+namespace sluice::edge {
+
+struct PskEntry {
+  std::string identity = "%any";
+  Secret secret;
+};
+
+struct Config {
+  std::string name;
+  std::filesystem::path run_dir = "/run/sluice";
+
+  std::vector<IpAddress> listen_addresses;
+  std::uint32_t ike_port = 500;
+  std::uint32_t natt_port = 4500;
+
+  std::vector<PskEntry> psks;
+  std::filesystem::path charon = "/usr/sbin/charon-systemd";
+  std::string plugin_dir;
+  std::string ike_user;
+
+  std::uint32_t workers = 0;  ///< 0: one for each core
+  std::string engine = "auto";
+  std::uint32_t replay_window = 256;  ///< packets
+  std::chrono::seconds delete_grace{5};
+  std::chrono::seconds peer_grace{15};
+  std::uint32_t mtu = 1500;
+
+  Endpoint channel_listen;
+  std::uint32_t data_port = 4601;
+  std::filesystem::path tls_ca, tls_certificate, tls_key;
+
+  std::filesystem::path operations_socket;  ///< default: run_dir/edge.sock
+  std::string log_level = "info";
+};
+
+struct LoadedConfig {
+  Config config;
+  std::vector<std::string> warnings;
+};
+
+/// Reads and checks a configuration file and the secrets it names. Every error at once, with line and column.
+Result<LoadedConfig, app::ConfigErrors> load_config(const std::filesystem::path& file);
+/// The same from text, for tests; `file_name` is what relative paths and errors refer to.
+Result<LoadedConfig, app::ConfigErrors> parse_config(std::string_view text, const std::string& file_name);
+
+}  // namespace sluice::edge
