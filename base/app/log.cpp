@@ -58,7 +58,9 @@ void start_log(std::string_view program, LogLevel lowest) {
   logger().set_level(to_spdlog(lowest));
 }
 
-bool log_enabled(LogLevel level) { return logger().should_log(to_spdlog(level)); }
+bool log_enabled(LogLevel level) {
+  return logger().should_log(to_spdlog(level));
+}
 
 std::string format_log_line(std::string_view message, std::initializer_list<LogField> fields) {
   std::string line(message);

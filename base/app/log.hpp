@@ -1,8 +1,8 @@
 #pragma once
 // The daemons' log: one line an event on stderr, a short sentence and then key=value fields.
 //   2026-01-31T12:00:00.123+0000 info sluice-agent: session up user=alice ip=10.99.0.2
-// Field values may come from a peer: the log itself escapes what is not printable and quotes what has blanks in it.
-// Secrets never go in. Any thread; never from a packet path.
+// Field values may come from a peer: the log itself escapes what is not printable and quotes what has blanks
+// in it. Secrets never go in. Any thread; never from a packet path.
 
 #include <concepts>
 #include <cstdint>
@@ -31,7 +31,8 @@ struct LogField {
   std::string value;
 };
 
-/// Sets the program's name and the lowest level that is written. Once, at start-up; may be called again to change.
+/// Sets the program's name and the lowest level that is written. Once, at start-up; may be called again to
+/// change.
 void start_log(std::string_view program, LogLevel lowest);
 bool log_enabled(LogLevel level);
 
