@@ -33,6 +33,7 @@ enum sf_type {
   SF_IKE_OUT = 11,   /* P, likewise; sf_ike.natt says whether the edge adds the marker */
   SF_EXPIRE = 12,    /* E, body sf_expire */
   SF_MAPPING = 13,   /* E, body sf_mapping: a peer moved to a new address or port */
+  SF_ALERT = 14,     /* P, body sf_alert: a handshake failed or an IKE SA broke */
 };
 
 enum sf_status { SF_OK = 0, SF_FAILED = 1, SF_NOT_FOUND = 2, SF_NOT_SUPPORTED = 3 };
@@ -127,6 +128,31 @@ struct sf_expire {
   uint8_t protocol;
   uint8_t hard;
   uint8_t pad[2];
+};
+
+enum sf_cause {
+  SF_CAUSE_PEER_AUTH = 1,      /* the peer's proof is wrong: PSK, certificate or identity */
+  SF_CAUSE_LOCAL_AUTH = 2,     /* ours could not be made, or the peer refused it */
+  SF_CAUSE_UNREADABLE = 3,     /* a message did not decrypt or parse; in Main Mode this is how a wrong PSK shows */
+  SF_CAUSE_PROPOSAL_IKE = 4,   /* no common algorithms in phase 1 */
+  SF_CAUSE_PROPOSAL_CHILD = 5, /* nor in phase 2 */
+  SF_CAUSE_SELECTORS = 6,      /* traffic selectors do not fit */
+  SF_CAUSE_HALF_OPEN = 7,      /* the handshake was not finished in time */
+  SF_CAUSE_PEER_GONE = 8,      /* the peer no longer answers */
+  SF_CAUSE_INSTALL = 9,        /* the edge refused the SAs */
+  SF_CAUSE_PEER_ERROR = 10,    /* the peer sent an error notification; its number is in `notify` */
+  SF_CAUSE_PROTOCOL = 11,      /* we sent one, for another reason than those above */
+};
+
+struct sf_alert {
+  struct sf_address local, remote;
+  uint32_t ike_uid;
+  uint16_t cause;      /* enum sf_cause */
+  uint16_t notify;     /* IKE notification type, 0 if none */
+  uint8_t ike_version; /* 1, 2; 0 not known */
+  uint8_t established; /* the IKE SA was up */
+  uint8_t pad[2];
+  char peer_id[SF_MAX_ID]; /* empty if not yet known */
 };
 
 struct sf_mapping {
