@@ -1,0 +1,154 @@
+#pragma once
+// The two ends of the control stream as state machines without I/O (docs/channel.md):
+//   agent -> Hello, edge -> Welcome (with the SPIs it receives on), agent -> DataPaths (with its own), then
+//   both are established. The agent reports its load each second, the edge sends keepalives; each times the
+//   other.
+// Thread: one; no call comes back from within a call, events wait in a queue.
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <variant>
+
+#include "base/random.hpp"
+#include "proto/channel/control_core.hpp"
+#include "proto/channel/spi_source.hpp"
+
+namespace sluice::channel {
+
+// ---- edge
+// ---------------------------------------------------------------------------------------------------------
+
+/// The agent may be given tunnels. From here on the SPIs are the receiver's to release.
+struct AgentReady {
+  Hello agent;
+  std::uint32_t version = 0;
+  DataPaths paths;
+};
+/// A new key epoch is agreed: install its SAs, then send on them; the old ones may be removed after a grace
+/// time.
+struct PathsRenewed {
+  DataPaths paths;
+};
+/// In TunnelRefuse, besides what the agent says, the reason "no answer" once open_timeout went by.
+using EdgeEvent = std::variant<AgentReady, PathsRenewed, LoadReport, TunnelAccept, TunnelRefuse, TunnelClose,
+                               SessionUp, SessionDown, Dead>;
+
+struct EdgeControlConfig {
+  std::string edge_name;
+  std::uint64_t boot_id = 0;
+  std::uint32_t workers = 1;
+  std::uint16_t data_port = 0;
+  ControlTimes times;
+};
+
+class EdgeControl final : public ControlCore {
+ public:
+  /// `spis` outlives the core.
+  EdgeControl(EdgeControlConfig config, SpiSource& spis, Instant now);
+  ~EdgeControl() override;
+
+  void on_timeout(Instant now) override;
+  std::optional<Instant> next_timeout() const override;
+  std::optional<EdgeEvent> poll_event();
+
+  /// False when not established, when the relay id is in use, or when a worker does not exist.
+  bool open_tunnel(const TunnelOpen& open, Instant now);
+  /// False for a relay that is not open. No event follows.
+  bool close_tunnel(RelayId relay, CloseCause cause, const std::string& text);
+  /// Offers a new key epoch; PathsRenewed follows. False while not established or while one is under way.
+  bool renew_paths(Instant now);
+
+  std::size_t open_relays() const { return relays_.size(); }
+
+ private:
+  enum class State { kAwaitHello, kAwaitPaths, kEstablished };
+  struct Relay {
+    std::optional<Instant> answer_by;  ///< set until accepted
+  };
+
+  void on_message(Message message, Instant now) override;
+  void push_dead(Dead dead) override;
+  void on_hello(const Hello& hello, Instant now);
+  void on_paths(const DataPaths& paths, Instant now);
+  void on_established(Message& message, Instant now);
+  DataPaths offer_paths(std::uint32_t epoch);
+  void release_offer();
+
+  EdgeControlConfig config_;
+  SpiSource& spis_;
+  State state_ = State::kAwaitHello;
+  Hello agent_;
+  std::uint32_t version_ = 0;
+  std::uint32_t epoch_ = 0;
+  std::optional<DataPaths> offer_;
+  Instant deadline_;  ///< of the handshake, then of the next load report
+  Instant next_keepalive_;
+  std::uint64_t keepalives_ = 0;
+  std::unordered_map<RelayId, Relay> relays_;
+  std::deque<EdgeEvent> events_;
+};
+
+// ---- agent
+// --------------------------------------------------------------------------------------------------------
+
+/// The edge took us; tunnels may be opened from now on. From here on the SPIs are the receiver's to release.
+struct EdgeReady {
+  Welcome edge;
+  DataPaths paths;
+};
+using AgentEvent = std::variant<EdgeReady, PathsRenewed, TunnelOpen, TunnelClose, Dead>;
+
+struct AgentControlConfig {
+  Hello hello;
+  ControlTimes times;
+};
+
+class AgentControl final : public ControlCore {
+ public:
+  /// Says Hello at once. `spis` outlives the core.
+  AgentControl(AgentControlConfig config, SpiSource& spis, Instant now);
+
+  void on_timeout(Instant now) override;
+  std::optional<Instant> next_timeout() const override;
+  std::optional<AgentEvent> poll_event();
+
+  /// What the next load report says; reports go out by themselves.
+  void set_load(const LoadReport& load) { load_ = load; }
+  /// Sends a report now, out of turn (for example on beginning to drain).
+  void report_now();
+  /// Each false for a relay that is not open (or, for accept and refuse, was answered already).
+  bool accept(RelayId relay);
+  bool refuse(RelayId relay, const std::string& reason);
+  bool close_tunnel(RelayId relay, CloseCause cause, const std::string& text);
+  bool session_up(const SessionUp& up);
+  bool session_down(const SessionDown& down);
+
+  std::size_t open_relays() const { return relays_.size(); }
+
+ private:
+  enum class State { kAwaitWelcome, kEstablished };
+
+  void on_message(Message message, Instant now) override;
+  void push_dead(Dead dead) override;
+  void on_welcome(const Welcome& welcome, Instant now);
+  void on_established(Message& message, Instant now);
+  /// Fills in our SPIs; nothing, and dead, when the offer is not one path for each pair of workers.
+  std::optional<DataPaths> answer_paths(const DataPaths& offer);
+
+  AgentControlConfig config_;
+  SpiSource& spis_;
+  State state_ = State::kAwaitWelcome;
+  Welcome edge_;
+  std::uint32_t epoch_ = 0;
+  LoadReport load_;
+  Instant deadline_;
+  Instant next_report_;
+  std::unordered_map<RelayId, bool> relays_;  ///< true once accepted
+  std::deque<AgentEvent> events_;
+};
+
+}  // namespace sluice::channel

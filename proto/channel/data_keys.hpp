@@ -1,0 +1,38 @@
+#pragma once
+// Keys of the data carrier, drawn from the control stream's TLS connection by the exporter (RFC 5705): one
+// AES-128-GCM key and salt (RFC 4106 §8.1: 16 + 4 bytes) for each direction of each pair of workers and each
+// epoch. They are new with each connection, so that no nonce is used twice whatever restarts.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/secret.hpp"
+#include "proto/channel/messages.hpp"
+
+namespace sluice::channel {
+
+inline constexpr std::string_view kExporterLabel = "EXPORTER-sluice-data";
+inline constexpr std::size_t kDataKeyBytes = 20;
+
+enum class Direction : std::uint8_t { kToEdge = 0, kToAgent = 1 };
+
+/// The exporter's context: epoch, edge worker, agent worker (32 bits each, big-endian), direction (8 bits).
+std::array<std::uint8_t, 13> exporter_context(std::uint32_t epoch, const DataPath& path, Direction direction);
+
+/// RFC 5705 exporter of an established TLS connection: label, context, length.
+using KeyExporter = std::function<Secret(std::string_view label, Bytes context, std::size_t length)>;
+
+/// One worker pair's SAs with their keys. An edge receives on to_edge and sends on to_agent; an agent the
+/// reverse.
+struct PathKeys {
+  DataPath path;
+  Secret to_edge;  ///< kDataKeyBytes: key, then salt
+  Secret to_agent;
+};
+std::vector<PathKeys> derive_path_keys(const DataPaths& paths, const KeyExporter& exporter);
+
+}  // namespace sluice::channel

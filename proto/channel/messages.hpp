@@ -1,0 +1,158 @@
+#pragma once
+// The control stream's messages as values. Whatever decode() gives has been checked field by field, so that
+// nobody above this file sees protobuf or has to ask whether a number is in range.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/ids.hpp"
+#include "base/ip.hpp"
+#include "base/result.hpp"
+
+namespace sluice::channel {
+
+inline constexpr std::uint32_t kVersionMin = 1;
+inline constexpr std::uint32_t kVersionMax = 1;
+inline constexpr std::uint32_t kMaxWorkers = 64;
+
+/// Agent, first. Ranges as in schema/channel.proto.
+struct Hello {
+  std::uint32_t version_min = kVersionMin;
+  std::uint32_t version_max = kVersionMax;
+  std::uint64_t boot_id = 0;       ///< random, new at each start of the agent
+  std::uint32_t weight = 1;        ///< share of the tunnels, 1..1000
+  std::uint32_t workers = 1;       ///< 1..kMaxWorkers
+  std::uint16_t data_port = 0;     ///< UDP, at the address the control stream comes from
+  std::uint32_t max_sessions = 0;  ///< 0: no limit
+  std::string software;            ///< escape before printing
+  bool operator==(const Hello&) const = default;
+};
+
+/// The SA pair between one edge worker and one agent worker. Each side picked the SPI it receives on.
+struct DataPath {
+  std::uint32_t edge_worker = 0;
+  std::uint32_t agent_worker = 0;
+  Spi spi_to_edge;
+  Spi spi_to_agent;
+  bool operator==(const DataPath&) const = default;
+};
+/// All pairs of one key epoch, ordered by edge worker, then agent worker.
+struct DataPaths {
+  std::uint32_t epoch = 0;
+  std::vector<DataPath> paths;
+  bool operator==(const DataPaths&) const = default;
+};
+
+/// Edge, answers Hello. paths.spi_to_agent is 0: the agent fills it in its DataPaths.
+struct Welcome {
+  std::uint32_t version = kVersionMax;
+  std::uint64_t boot_id = 0;
+  std::string edge_name;
+  std::uint32_t workers = 1;
+  std::uint16_t data_port = 0;  ///< UDP, at the address the agent dialled
+  DataPaths paths;
+  bool operator==(const Welcome&) const = default;
+};
+
+struct LoadReport {
+  std::uint32_t sessions = 0;
+  std::uint32_t tunnels = 0;
+  std::uint32_t cpu_permille = 0;  ///< of one core, of the busiest data worker
+  std::uint64_t packets_per_second = 0;
+  std::uint32_t free_addresses = 0;
+  bool draining = false;
+  bool operator==(const LoadReport&) const = default;
+};
+struct KeepAlive {
+  std::uint64_t sequence = 0;
+  bool operator==(const KeepAlive&) const = default;
+};
+
+/// Edge asks the agent to take a tunnel.
+struct TunnelOpen {
+  RelayId relay;
+  std::uint32_t edge_worker = 0;
+  std::uint32_t agent_worker = 0;
+  TunnelId assigned_tunnel;   ///< what the agent's LNS shall call the tunnel: unique within the peer
+  Endpoint client;            ///< the client's true address as the edge sees it
+  IpAddress edge_address;     ///< the address the client dialled
+  std::string peer_identity;  ///< IKE identity as the peer gave it: escape before printing
+  std::string cipher;         ///< of the client's child SA
+  std::string correlation_id;
+  std::uint16_t ppp_mtu = 0;  ///< largest PPP payload whose outer packet fits the path; 0: not known
+  bool operator==(const TunnelOpen&) const = default;
+};
+struct TunnelAccept {
+  RelayId relay;
+  bool operator==(const TunnelAccept&) const = default;
+};
+struct TunnelRefuse {
+  RelayId relay;
+  std::string reason;  ///< escape before printing
+  bool operator==(const TunnelRefuse&) const = default;
+};
+enum class CloseCause : std::uint8_t {
+  kUnspecified,
+  kByClient,  ///< StopCCN came, or its SAs were deleted
+  kByAgent,
+  kPeerGone,  ///< no SA left and the grace time is over
+  kAdmin,
+  kEdgeStopping,
+  kCount,
+};
+std::string_view to_string(CloseCause cause);
+/// Either side: the tunnel is over and its relay id dead.
+struct TunnelClose {
+  RelayId relay;
+  CloseCause cause = CloseCause::kUnspecified;
+  std::string text;  ///< escape before printing
+  bool operator==(const TunnelClose&) const = default;
+};
+
+struct SessionUp {
+  RelayId relay;
+  SessionId session;  ///< assigned by the agent
+  std::string user;   ///< escape before printing
+  std::string auth_method;
+  std::optional<IpAddress> client_ip;  ///< the address given to the client
+  std::uint64_t started_at = 0;        ///< seconds since the epoch
+  bool operator==(const SessionUp&) const = default;
+};
+struct SessionDown {
+  RelayId relay;
+  SessionId session;
+  std::string cause;  ///< one word: user-request, authentication-failed, echo-timeout, ...
+  std::string text;   ///< what an operator reads; escape before printing
+  std::string user;   ///< escape before printing
+  bool operator==(const SessionDown&) const = default;
+};
+struct Goodbye {
+  std::string reason;
+  bool operator==(const Goodbye&) const = default;
+};
+/// A message of a later version: counted and passed over.
+struct UnknownMessage {
+  bool operator==(const UnknownMessage&) const = default;
+};
+
+using Message = std::variant<UnknownMessage, Hello, Welcome, DataPaths, LoadReport, KeepAlive, TunnelOpen,
+                             TunnelAccept, TunnelRefuse, TunnelClose, SessionUp, SessionDown, Goodbye>;
+/// The message's name as the schema has it, for logs.
+std::string_view name_of(const Message& message);
+
+struct DecodeError {
+  bool malformed = false;  ///< not protobuf at all, rather than a value out of range
+  std::string field;       ///< "tunnel_open.assigned_tunnel_id"
+};
+
+/// One frame's payload. Strings longer than kMaxText bytes are an error, not cut.
+inline constexpr std::size_t kMaxText = 1024;
+Result<Message, DecodeError> decode(Bytes payload);
+/// The protobuf payload, without its length. Strings are cut to kMaxText bytes and made UTF-8 clean.
+ByteVector encode(const Message& message);
+
+}  // namespace sluice::channel

@@ -1,0 +1,81 @@
+#pragma once
+// The agent's side of the channel to one edge: dials, redials with growing and jittered waits, runs an
+// AgentControl. Thread: the io_context's. Handlers are called from its loop, never from within a call into
+// this class.
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ip.hpp"
+#include "base/random.hpp"
+#include "proto/channel/control_session.hpp"
+#include "proto/channel/data_keys.hpp"
+#include "proto/transport/identity.hpp"
+#include "proto/transport/tls_stream.hpp"
+
+namespace sluice::transport {
+
+struct ChannelDialerConfig {
+  std::string host;  ///< address or DNS name of the edge
+  std::uint16_t port = 0;
+  std::string edge_name;  ///< the name its certificate must have; empty: any edge of our CA
+  channel::AgentControlConfig control;
+  std::chrono::milliseconds connect_timeout{5000};  ///< TCP, then the same again for TLS
+  std::chrono::milliseconds backoff_min{500};
+  std::chrono::milliseconds backoff_max{15000};
+};
+
+/// Where the edge is, once the channel is up.
+struct EdgeLink {
+  PeerName peer;
+  Endpoint control;  ///< of the control stream
+  Endpoint data;     ///< where the edge takes data frames
+  IpAddress local;   ///< our address as the edge sees it, unless it is translated: the source of data frames
+};
+
+class ChannelDialer;
+
+class AgentChannelHandler {
+ public:
+  virtual ~AgentChannelHandler() = default;
+  virtual void channel_up(ChannelDialer& dialer, const EdgeLink& link, const channel::EdgeReady& ready,
+                          std::vector<channel::PathKeys> keys) = 0;
+  virtual void paths_renewed(ChannelDialer& dialer, const channel::DataPaths& paths,
+                             std::vector<channel::PathKeys> keys) = 0;
+  virtual void tunnel_open(ChannelDialer& dialer, const channel::TunnelOpen& open) = 0;
+  virtual void tunnel_close(ChannelDialer& dialer, const channel::TunnelClose& close) = 0;
+  virtual void channel_down(ChannelDialer& dialer, const channel::Dead& dead) = 0;
+  /// An attempt that failed, and when the next is made: one line for the log.
+  virtual void connection_failed(ChannelDialer& dialer, const std::string& cause,
+                                 std::chrono::milliseconds retry_in) = 0;
+};
+
+class ChannelDialer {
+ public:
+  /// `spis`, `random` and `handler` outlive the dialer.
+  static std::unique_ptr<ChannelDialer> make(net::io_context& io, ChannelDialerConfig config,
+                                             TlsIdentity identity, channel::SpiSource& spis,
+                                             RandomSource& random, AgentChannelHandler& handler);
+  virtual ~ChannelDialer() = default;
+  virtual void start() = 0;
+  /// Says goodbye and dials no more; channel_down() is called before this returns if the channel was up.
+  virtual void stop(const std::string& reason) = 0;
+  virtual bool up() const = 0;
+  virtual const ChannelDialerConfig& config() const = 0;
+  /// For connections made from now on: a renewed certificate.
+  virtual void set_identity(TlsIdentity identity) = 0;
+
+  /// As in channel::AgentControl; each is false while the channel is down.
+  virtual bool accept(RelayId relay) = 0;
+  virtual bool refuse(RelayId relay, const std::string& reason) = 0;
+  virtual bool close_tunnel(RelayId relay, channel::CloseCause cause, const std::string& text) = 0;
+  virtual bool session_up(const channel::SessionUp& up) = 0;
+  virtual bool session_down(const channel::SessionDown& down) = 0;
+  /// What the load reports say from now on; kept over reconnections. `now` sends one out of turn.
+  virtual void set_load(const channel::LoadReport& load, bool now = false) = 0;
+};
+
+}  // namespace sluice::transport
