@@ -28,6 +28,7 @@ enum class DeadCause : std::uint8_t {
   kUnexpected,        ///< a message that this side or this state never gets
   kBadPaths,          ///< data paths that are not those offered
   kStalled,           ///< the peer does not read what we send
+  kFlood,             ///< more messages in a second than any honest peer sends
   kCount,
 };
 std::string_view to_string(DeadCause cause);
@@ -62,6 +63,8 @@ class ControlCore {
  public:
   /// Bytes that may wait for the peer to read before it counts as stalled.
   static constexpr std::size_t kMaxPending = 1024 * 1024;
+  /// Messages that a peer may send in one second.
+  static constexpr std::uint32_t kMaxPerSecond = 50'000;
 
   virtual ~ControlCore() = default;
   void on_bytes(Bytes bytes, Instant now);
@@ -89,13 +92,21 @@ class ControlCore {
   void fail(DeadCause cause, std::string text);
   void die(DeadCause cause, std::string text);
   void unexpected(const Message& message);
+  /// Whether the peer let `deadline` pass. When it was us who slept through it (a stopped process, a starved
+  /// thread), the peer's messages may wait unread in the socket: it gets a little more time, once.
+  bool expired(Instant& deadline, Instant now);
 
   bool established_ = false;
   CounterArray<ControlCount> counts_;
 
  private:
+  bool flooded(Instant now);
+
   FrameDecoder decoder_;
   ByteVector out_;
+  Instant second_began_;
+  std::uint32_t in_this_second_ = 0;
+  bool overslept_ = false;
   bool dead_ = false;
 };
 

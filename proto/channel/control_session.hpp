@@ -6,11 +6,10 @@
 // Thread: one; no call comes back from within a call, events wait in a queue.
 
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <variant>
 
 #include "base/random.hpp"
@@ -60,15 +59,12 @@ class EdgeControl final : public ControlCore {
   /// False for a relay that is not open. No event follows.
   bool close_tunnel(RelayId relay, CloseCause cause, const std::string& text);
   /// Offers a new key epoch; PathsRenewed follows. False while not established or while one is under way.
-  bool renew_paths(Instant now);
+  bool renew_paths();
 
   std::size_t open_relays() const { return relays_.size(); }
 
  private:
   enum class State { kAwaitHello, kAwaitPaths, kEstablished };
-  struct Relay {
-    std::optional<Instant> answer_by;  ///< set until accepted
-  };
 
   void on_message(Message message, Instant now) override;
   void push_dead(Dead dead) override;
@@ -77,6 +73,10 @@ class EdgeControl final : public ControlCore {
   void on_established(Message& message, Instant now);
   DataPaths offer_paths(std::uint32_t epoch);
   void release_offer();
+  bool accepted(RelayId relay);
+  void refuse_unanswered(Instant now);
+  /// Drops answered entries from the front of unanswered_.
+  void forget_answered();
 
   EdgeControlConfig config_;
   SpiSource& spis_;
@@ -88,7 +88,8 @@ class EdgeControl final : public ControlCore {
   Instant deadline_;  ///< of the handshake, then of the next load report
   Instant next_keepalive_;
   std::uint64_t keepalives_ = 0;
-  std::unordered_map<RelayId, Relay> relays_;
+  std::unordered_map<RelayId, std::optional<Instant>> relays_;  ///< when the answer is due, until accepted
+  std::deque<std::pair<Instant, RelayId>> unanswered_;  ///< in order; entries answered since are passed over
   std::deque<EdgeEvent> events_;
 };
 

@@ -1,7 +1,8 @@
 #pragma once
 // What an ESP packet of the data carrier holds once opened: a relay id (32 bits, big-endian) and the L2TP
 // packet from its first header byte on, with next header 115 (L2TP, RFC 3931 §4.1.1 has the number), or
-// nothing at all with next header 59 (a dummy packet, RFC 4303 §2.6), which serves as keepalive.
+// nothing at all with next header 59 (a dummy packet, RFC 4303 §2.6), which serves as keepalive. An engine
+// reports those as DropReason::kDummy.
 
 #include <cstdint>
 #include <optional>

@@ -6,11 +6,13 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/secret.hpp"
+#include "esp/sa.hpp"
 #include "proto/channel/messages.hpp"
 
 namespace sluice::channel {
@@ -33,6 +35,11 @@ struct PathKeys {
   Secret to_edge;  ///< kDataKeyBytes: key, then salt
   Secret to_agent;
 };
-std::vector<PathKeys> derive_path_keys(const DataPaths& paths, const KeyExporter& exporter);
+/// Nothing where the exporter gave fewer bytes than asked for.
+std::optional<std::vector<PathKeys>> derive_path_keys(const DataPaths& paths, const KeyExporter& exporter);
+
+/// What an engine makes the SA of: AES-128-GCM with 64-bit sequence numbers (RFC 4303 §2.2.1) and a window
+/// wide enough for bursts that overtake each other. Views `key`, which must live until the SA is made.
+esp::SaParameters data_sa(Spi spi, const Secret& key);
 
 }  // namespace sluice::channel

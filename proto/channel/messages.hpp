@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -152,7 +153,7 @@ struct DecodeError {
 /// One frame's payload. Strings longer than kMaxText bytes are an error, not cut.
 inline constexpr std::size_t kMaxText = 1024;
 Result<Message, DecodeError> decode(Bytes payload);
-/// The protobuf payload, without its length. Strings are cut to kMaxText bytes and made UTF-8 clean.
+/// The protobuf payload, without its length. Strings are cut to kMaxText bytes.
 ByteVector encode(const Message& message);
 
 }  // namespace sluice::channel

@@ -5,6 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "base/ip.hpp"
+#include "esp/packet.hpp"
 
 namespace sluice::transport {
 
@@ -16,15 +17,12 @@ inline constexpr std::size_t kTailRoom = 64;
 /// is given as it is, with no room.
 inline constexpr std::size_t kMaxInPlace = 2048;
 
-/// One received datagram. All views live until the port's next recv_burst().
+/// One received datagram in a buffer that belongs to the port; it may be written to, and stays until the
+/// port's next recv_burst().
 struct RxPacket {
-  MutableBytes room;  ///< the whole buffer that `data` lies in; writable by whoever holds the packet
-  MutableBytes data;
+  esp::PacketBuffer packet;
   Endpoint remote;
   IpAddress local;  ///< the address it was sent to
-
-  std::size_t head_room() const { return static_cast<std::size_t>(data.data() - room.data()); }
-  std::size_t tail_room() const { return room.size() - head_room() - data.size(); }
 };
 
 /// One datagram to send. The bytes must stay until send_burst() returns.

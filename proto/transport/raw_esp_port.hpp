@@ -31,7 +31,7 @@ class RawEspPort {
 
   int fd() const;
   static constexpr std::size_t kMaxBurst = 64;
-  /// `data` begins with the ESP header, for IPv4 too; ports are 0.
+  /// A packet begins with the ESP header, for IPv4 too; ports are 0.
   std::span<RxPacket> recv_burst();
   std::size_t send_burst(std::span<const TxPacket> packets);
   const CounterArray<PortCount>& counts() const;

@@ -1,0 +1,390 @@
+#include "proto/channel/messages.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <channel.pb.h>
+
+namespace sluice::channel {
+namespace {
+
+constexpr std::uint32_t kMaxWeight = 1000;
+constexpr std::uint32_t kFirstSpi = 256;  // RFC 4303 §2.1: 0 to 255 are reserved
+constexpr std::uint32_t kPortMax = 65535;
+
+/// Takes fields one after another and remembers the first that is out of range.
+class Fields {
+ public:
+  explicit Fields(std::string_view message) : message_(message) {}
+
+  template <class To>
+  void number(std::string_view field, std::uint64_t value, std::uint64_t low, std::uint64_t high, To& out) {
+    if (value < low || value > high) return wrong(field);
+    out = static_cast<To>(value);
+  }
+  void relay(std::uint32_t value, RelayId& out) {
+    if (value == 0) return wrong("relay_id");
+    out = RelayId(value);
+  }
+  void text(std::string_view field, const std::string& value, std::string& out) {
+    if (value.size() > kMaxText) return wrong(field);
+    out = value;
+  }
+  void address(std::string_view field, const std::string& value, IpAddress& out) {
+    const auto parsed = IpAddress::from_bytes(as_bytes(value));
+    if (!parsed) return wrong(field);
+    out = *parsed;
+  }
+  void wrong(std::string_view field) {
+    if (error_.empty()) error_ = std::string(message_) + "." + std::string(field);
+  }
+  template <class T>
+  Result<Message, DecodeError> done(T&& value) {
+    if (!error_.empty()) return Failure{DecodeError{false, error_}};
+    return Message(std::forward<T>(value));
+  }
+
+ private:
+  std::string_view message_;
+  std::string error_;
+};
+
+using Decoded = Result<Message, DecodeError>;
+
+Decoded from_pb(const pb::Hello& in) {
+  Fields f("hello");
+  Hello out;
+  f.number("version_min", in.version_min(), 1, in.version_max(), out.version_min);
+  f.number("version_max", in.version_max(), 1, std::numeric_limits<std::uint32_t>::max(), out.version_max);
+  out.boot_id = in.boot_id();
+  f.number("weight", in.weight(), 1, kMaxWeight, out.weight);
+  f.number("workers", in.workers(), 1, kMaxWorkers, out.workers);
+  f.number("data_port", in.data_port(), 1, kPortMax, out.data_port);
+  out.max_sessions = in.max_sessions();
+  f.text("software", in.software(), out.software);
+  return f.done(std::move(out));
+}
+
+DataPaths paths_from_pb(Fields& f, const pb::DataPaths& in) {
+  DataPaths out{in.epoch(), {}};
+  if (in.path_size() == 0 || std::cmp_greater(in.path_size(), kMaxWorkers * kMaxWorkers)) f.wrong("path");
+  for (const auto& path : in.path()) {
+    DataPath& to = out.paths.emplace_back();
+    f.number("path.edge_worker", path.edge_worker(), 0, kMaxWorkers - 1, to.edge_worker);
+    f.number("path.agent_worker", path.agent_worker(), 0, kMaxWorkers - 1, to.agent_worker);
+    if (path.spi_to_edge() < kFirstSpi) f.wrong("path.spi_to_edge");
+    if (path.spi_to_agent() != 0 && path.spi_to_agent() < kFirstSpi) f.wrong("path.spi_to_agent");
+    to.spi_to_edge = Spi(path.spi_to_edge());
+    to.spi_to_agent = Spi(path.spi_to_agent());
+  }
+  return out;
+}
+
+Decoded from_pb(const pb::Welcome& in) {
+  Fields f("welcome");
+  Welcome out;
+  f.number("version", in.version(), 1, std::numeric_limits<std::uint32_t>::max(), out.version);
+  out.boot_id = in.boot_id();
+  f.text("edge_name", in.edge_name(), out.edge_name);
+  f.number("workers", in.workers(), 1, kMaxWorkers, out.workers);
+  f.number("data_port", in.data_port(), 1, kPortMax, out.data_port);
+  if (!in.has_paths()) {
+    f.wrong("paths");
+  } else {
+    out.paths = paths_from_pb(f, in.paths());
+  }
+  return f.done(std::move(out));
+}
+
+Decoded from_pb(const pb::DataPaths& in) {
+  Fields f("data_paths");
+  DataPaths out = paths_from_pb(f, in);
+  return f.done(std::move(out));
+}
+
+Decoded from_pb(const pb::LoadReport& in) {
+  return Message(LoadReport{in.sessions(), in.tunnels(), in.cpu_permille(), in.packets_per_second(),
+                            in.free_addresses(), in.draining()});
+}
+
+Decoded from_pb(const pb::KeepAlive& in) {
+  return Message(KeepAlive{in.sequence()});
+}
+
+Decoded from_pb(const pb::TunnelOpen& in) {
+  Fields f("tunnel_open");
+  TunnelOpen out;
+  std::uint16_t tunnel = 0;
+  f.relay(in.relay_id(), out.relay);
+  f.number("edge_worker", in.edge_worker(), 0, kMaxWorkers - 1, out.edge_worker);
+  f.number("agent_worker", in.agent_worker(), 0, kMaxWorkers - 1, out.agent_worker);
+  f.number("assigned_tunnel_id", in.assigned_tunnel_id(), 1, 65535, tunnel);
+  out.assigned_tunnel = TunnelId(tunnel);
+  f.address("client_address", in.client_address(), out.client.address);
+  f.number("client_port", in.client_port(), 0, kPortMax, out.client.port);
+  f.address("edge_address", in.edge_address(), out.edge_address);
+  f.text("peer_identity", in.peer_identity(), out.peer_identity);
+  f.text("cipher", in.cipher(), out.cipher);
+  f.text("correlation_id", in.correlation_id(), out.correlation_id);
+  f.number("ppp_mtu", in.ppp_mtu(), 0, 65535, out.ppp_mtu);
+  return f.done(std::move(out));
+}
+
+Decoded from_pb(const pb::TunnelAccept& in) {
+  Fields f("tunnel_accept");
+  TunnelAccept out;
+  f.relay(in.relay_id(), out.relay);
+  return f.done(out);
+}
+
+Decoded from_pb(const pb::TunnelRefuse& in) {
+  Fields f("tunnel_refuse");
+  TunnelRefuse out;
+  f.relay(in.relay_id(), out.relay);
+  f.text("reason", in.reason(), out.reason);
+  return f.done(std::move(out));
+}
+
+Decoded from_pb(const pb::TunnelClose& in) {
+  Fields f("tunnel_close");
+  TunnelClose out;
+  f.relay(in.relay_id(), out.relay);
+  // A later version's cause is still a close.
+  if (in.cause() > 0 && in.cause() < static_cast<int>(CloseCause::kCount))
+    out.cause = static_cast<CloseCause>(in.cause());
+  f.text("text", in.text(), out.text);
+  return f.done(std::move(out));
+}
+
+Decoded from_pb(const pb::SessionUp& in) {
+  Fields f("session_up");
+  SessionUp out;
+  std::uint16_t session = 0;
+  f.relay(in.relay_id(), out.relay);
+  f.number("session_id", in.session_id(), 1, 65535, session);
+  out.session = SessionId(session);
+  f.text("user", in.user(), out.user);
+  f.text("auth_method", in.auth_method(), out.auth_method);
+  if (!in.client_ip().empty()) {
+    IpAddress address;
+    f.address("client_ip", in.client_ip(), address);
+    out.client_ip = address;
+  }
+  out.started_at = in.started_at();
+  return f.done(std::move(out));
+}
+
+Decoded from_pb(const pb::SessionDown& in) {
+  Fields f("session_down");
+  SessionDown out;
+  std::uint16_t session = 0;
+  f.relay(in.relay_id(), out.relay);
+  f.number("session_id", in.session_id(), 1, 65535, session);
+  out.session = SessionId(session);
+  f.text("cause", in.cause(), out.cause);
+  f.text("text", in.text(), out.text);
+  f.text("user", in.user(), out.user);
+  return f.done(std::move(out));
+}
+
+Decoded from_pb(const pb::Goodbye& in) {
+  Fields f("goodbye");
+  Goodbye out;
+  f.text("reason", in.reason(), out.reason);
+  return f.done(std::move(out));
+}
+
+std::string cut(const std::string& text) {
+  return text.substr(0, kMaxText);
+}
+std::string packed(const IpAddress& address) {
+  return std::string(as_text(address.bytes()));
+}
+
+void to_pb(const UnknownMessage&, pb::ControlMessage&) {}
+
+void to_pb(const Hello& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_hello();
+  out.set_version_min(in.version_min);
+  out.set_version_max(in.version_max);
+  out.set_boot_id(in.boot_id);
+  out.set_weight(in.weight);
+  out.set_workers(in.workers);
+  out.set_data_port(in.data_port);
+  out.set_max_sessions(in.max_sessions);
+  out.set_software(cut(in.software));
+}
+
+void paths_to_pb(const DataPaths& in, pb::DataPaths& out) {
+  out.set_epoch(in.epoch);
+  for (const auto& path : in.paths) {
+    auto& to = *out.add_path();
+    to.set_edge_worker(path.edge_worker);
+    to.set_agent_worker(path.agent_worker);
+    to.set_spi_to_edge(path.spi_to_edge.value());
+    to.set_spi_to_agent(path.spi_to_agent.value());
+  }
+}
+
+void to_pb(const Welcome& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_welcome();
+  out.set_version(in.version);
+  out.set_boot_id(in.boot_id);
+  out.set_edge_name(cut(in.edge_name));
+  out.set_workers(in.workers);
+  out.set_data_port(in.data_port);
+  paths_to_pb(in.paths, *out.mutable_paths());
+}
+
+void to_pb(const DataPaths& in, pb::ControlMessage& message) {
+  paths_to_pb(in, *message.mutable_data_paths());
+}
+
+void to_pb(const LoadReport& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_load_report();
+  out.set_sessions(in.sessions);
+  out.set_tunnels(in.tunnels);
+  out.set_cpu_permille(in.cpu_permille);
+  out.set_packets_per_second(in.packets_per_second);
+  out.set_free_addresses(in.free_addresses);
+  out.set_draining(in.draining);
+}
+
+void to_pb(const KeepAlive& in, pb::ControlMessage& message) {
+  message.mutable_keep_alive()->set_sequence(in.sequence);
+}
+
+void to_pb(const TunnelOpen& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_tunnel_open();
+  out.set_relay_id(in.relay.value());
+  out.set_edge_worker(in.edge_worker);
+  out.set_agent_worker(in.agent_worker);
+  out.set_assigned_tunnel_id(in.assigned_tunnel.value());
+  out.set_client_address(packed(in.client.address));
+  out.set_client_port(in.client.port);
+  out.set_edge_address(packed(in.edge_address));
+  out.set_peer_identity(cut(in.peer_identity));
+  out.set_cipher(cut(in.cipher));
+  out.set_correlation_id(cut(in.correlation_id));
+  out.set_ppp_mtu(in.ppp_mtu);
+}
+
+void to_pb(const TunnelAccept& in, pb::ControlMessage& message) {
+  message.mutable_tunnel_accept()->set_relay_id(in.relay.value());
+}
+
+void to_pb(const TunnelRefuse& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_tunnel_refuse();
+  out.set_relay_id(in.relay.value());
+  out.set_reason(cut(in.reason));
+}
+
+void to_pb(const TunnelClose& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_tunnel_close();
+  out.set_relay_id(in.relay.value());
+  out.set_cause(static_cast<pb::CloseCause>(in.cause));
+  out.set_text(cut(in.text));
+}
+
+void to_pb(const SessionUp& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_session_up();
+  out.set_relay_id(in.relay.value());
+  out.set_session_id(in.session.value());
+  out.set_user(cut(in.user));
+  out.set_auth_method(cut(in.auth_method));
+  if (in.client_ip) out.set_client_ip(packed(*in.client_ip));
+  out.set_started_at(in.started_at);
+}
+
+void to_pb(const SessionDown& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_session_down();
+  out.set_relay_id(in.relay.value());
+  out.set_session_id(in.session.value());
+  out.set_cause(cut(in.cause));
+  out.set_text(cut(in.text));
+  out.set_user(cut(in.user));
+}
+
+void to_pb(const Goodbye& in, pb::ControlMessage& message) {
+  message.mutable_goodbye()->set_reason(cut(in.reason));
+}
+
+}  // namespace
+
+std::string_view to_string(CloseCause cause) {
+  switch (cause) {
+    case CloseCause::kUnspecified:
+      return "unspecified";
+    case CloseCause::kByClient:
+      return "closed by the client";
+    case CloseCause::kByAgent:
+      return "closed by the agent";
+    case CloseCause::kPeerGone:
+      return "peer gone";
+    case CloseCause::kAdmin:
+      return "closed by an administrator";
+    case CloseCause::kEdgeStopping:
+      return "edge stopping";
+    case CloseCause::kCount:
+      break;
+  }
+  return "";
+}
+
+std::string_view name_of(const Message& message) {
+  static constexpr std::string_view kNames[] = {
+      "unknown",    "hello",        "welcome",       "data_paths",    "load_report",
+      "keep_alive", "tunnel_open",  "tunnel_accept", "tunnel_refuse", "tunnel_close",
+      "session_up", "session_down", "goodbye"};
+  static_assert(std::size(kNames) == std::variant_size_v<Message>);
+  return kNames[message.index()];
+}
+
+Result<Message, DecodeError> decode(Bytes payload) {
+  pb::ControlMessage message;
+  const auto size = narrow<std::uint32_t>(payload.size());
+  if (!size || *size > static_cast<std::uint32_t>(std::numeric_limits<int>::max()) ||
+      !message.ParseFromArray(payload.data(), static_cast<int>(*size))) {
+    return Failure{DecodeError{true, ""}};
+  }
+  switch (message.kind_case()) {
+    case pb::ControlMessage::kHello:
+      return from_pb(message.hello());
+    case pb::ControlMessage::kWelcome:
+      return from_pb(message.welcome());
+    case pb::ControlMessage::kDataPaths:
+      return from_pb(message.data_paths());
+    case pb::ControlMessage::kLoadReport:
+      return from_pb(message.load_report());
+    case pb::ControlMessage::kKeepAlive:
+      return from_pb(message.keep_alive());
+    case pb::ControlMessage::kTunnelOpen:
+      return from_pb(message.tunnel_open());
+    case pb::ControlMessage::kTunnelAccept:
+      return from_pb(message.tunnel_accept());
+    case pb::ControlMessage::kTunnelRefuse:
+      return from_pb(message.tunnel_refuse());
+    case pb::ControlMessage::kTunnelClose:
+      return from_pb(message.tunnel_close());
+    case pb::ControlMessage::kSessionUp:
+      return from_pb(message.session_up());
+    case pb::ControlMessage::kSessionDown:
+      return from_pb(message.session_down());
+    case pb::ControlMessage::kGoodbye:
+      return from_pb(message.goodbye());
+    case pb::ControlMessage::KIND_NOT_SET:
+      break;
+  }
+  return Message(UnknownMessage{});
+}
+
+ByteVector encode(const Message& message) {
+  pb::ControlMessage out;
+  std::visit([&](const auto& m) { to_pb(m, out); }, message);
+  ByteVector bytes(out.ByteSizeLong());
+  out.SerializeWithCachedSizesToArray(bytes.data());
+  return bytes;
+}
+
+}  // namespace sluice::channel
