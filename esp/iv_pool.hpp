@@ -14,7 +14,8 @@ class StreamCipher;
 
 namespace sluice::esp {
 
-/// A ChaCha20 key stream that takes its next key from itself: what was handed out cannot be worked out afterwards.
+/// A ChaCha20 key stream that takes its next key from itself: what was handed out cannot be worked out
+/// afterwards.
 class IvPool {
  public:
   /// Seeds itself from `random`, which it does not keep.

@@ -17,6 +17,7 @@ class OutboundSa;
 enum class DropReason : std::uint8_t {
   kNone,
   kTooShort,           ///< open: no room for header, IV, one block and ICV
+  kTooLong,            ///< either: more than an IP packet holds
   kMisaligned,         ///< open: the ciphertext is not whole blocks (RFC 4303 §2.4)
   kReplayed,           ///< open: sequence number seen before
   kBehindWindow,       ///< open: older than the replay window, or number 0
@@ -35,28 +36,30 @@ std::string_view drop_reason_name(DropReason reason);
 /// A limit of the SA that this packet reached.
 enum class LimitEvent : std::uint8_t { kNone, kSoft, kHard };
 
-/// What an engine sees of a packet: a key, places in the packet, a nonce. Filled by the pipeline, worked by the engine.
-/// The text lies at esp + text_offset. ICV: a sealing engine writes it to `icv`; an opening engine compares with it in
-/// constant time and sets `authentic`. What the text is after a failed open does not matter.
+/// What an engine sees of a packet: a key, places in the packet, a nonce. Filled by the pipeline, worked by
+/// the engine. The text lies at esp + text_offset. ICV: a sealing engine writes it to `icv`; an opening
+/// engine compares with it in constant time and sets `authentic`. What the text is after a failed open does
+/// not matter.
 struct CryptoJob {
   const Suite* suite = nullptr;
-  void* key = nullptr;                  ///< the engine's own state, as its load_key made it
-  std::uint8_t* esp = nullptr;          ///< start of the ESP header
-  const std::uint8_t* iv = nullptr;     ///< AEAD: 12 bytes nonce, salt first; CBC: one block
-  const std::uint8_t* aad = nullptr;    ///< AEAD only: 8 or 12 bytes (RFC 4106 §5)
-  std::uint8_t* icv = nullptr;          ///< suite->icv_size bytes
+  void* key = nullptr;                ///< the engine's own state, as its load_key made it
+  std::uint8_t* esp = nullptr;        ///< start of the ESP header
+  const std::uint8_t* iv = nullptr;   ///< AEAD: 12 bytes nonce, salt first; CBC: one block
+  const std::uint8_t* aad = nullptr;  ///< AEAD only: 8 or 12 bytes (RFC 4106 §5)
+  std::uint8_t* icv = nullptr;        ///< suite->icv_size bytes
   std::uint32_t text_offset = 0;
-  std::uint32_t text_length = 0;        ///< a multiple of suite->alignment, not 0
-  std::uint32_t mac_length = 0;         ///< CBC: bytes from `esp` that the HMAC covers (with ESN four behind the text)
+  std::uint32_t text_length = 0;  ///< a multiple of suite->alignment, not 0
+  std::uint32_t mac_length =
+      0;  ///< CBC: bytes from `esp` that the HMAC covers (with ESN four behind the text)
   std::uint8_t aad_length = 0;
   bool sealing = false;
-  bool authentic = false;               ///< open: out
-  bool failed = false;                  ///< out: the engine could not do it
+  bool authentic = false;  ///< open: out
+  bool failed = false;     ///< out: the engine could not do it
 
-  alignas(16) std::uint8_t nonce[16];   ///< room for what `iv`, `aad` and `icv` point to
+  alignas(16) std::uint8_t nonce[16];  ///< room for what `iv`, `aad` and `icv` point to
   std::uint8_t aad_room[16];
   std::uint8_t icv_room[32];
-  std::uint8_t scratch[64];             ///< the engine's, until the job is done
+  std::uint8_t scratch[64];  ///< the engine's, until the job is done
 
   std::uint8_t* text() const { return esp + text_offset; }
 };
@@ -68,15 +71,16 @@ struct Job : CryptoJob {
   DropReason result = DropReason::kNone;
   LimitEvent event = LimitEvent::kNone;
   std::uint8_t next_header = 0;
-  bool done = false;                ///< internal: out of the engine
-  std::uint64_t sequence = 0;       ///< out: the full sequence number
-  void* user = nullptr;             ///< the owner's
-  Job* next = nullptr;              ///< internal: queue of the SA, then of the finished
+  bool done = false;           ///< internal: out of the engine
+  std::uint64_t sequence = 0;  ///< out: the full sequence number
+  void* user = nullptr;        ///< the owner's
+  Job* next = nullptr;         ///< internal: queue of the SA, then of the finished
 
   bool ok() const { return result == DropReason::kNone; }
 };
 
-/// In: `packet` from the ESP header to the ICV. Out, when ok(): `packet` is the payload, `next_header` its protocol.
+/// In: `packet` from the ESP header to the ICV. Out, when ok(): `packet` is the payload, `next_header` its
+/// protocol.
 struct OpenJob : Job {
   InboundSa* sa = nullptr;
   ReplayTicket ticket;  ///< internal
@@ -87,7 +91,8 @@ struct OpenJob : Job {
   }
 };
 
-/// In: `packet` is the payload, `next_header` its protocol. Out, when ok(): `packet` from the ESP header to the ICV.
+/// In: `packet` is the payload, `next_header` its protocol. Out, when ok(): `packet` from the ESP header to
+/// the ICV.
 struct SealJob : Job {
   OutboundSa* sa = nullptr;
 

@@ -9,8 +9,8 @@
 
 namespace sluice::esp {
 
-/// A view, never an owner. [0, offset) is head room, [offset, offset + length) the packet, the rest tail room.
-/// Headers come off and go on by moving the edges; the bytes stay where they are.
+/// A view, never an owner. [0, offset) is head room, [offset, offset + length) the packet, the rest tail
+/// room. Headers come off and go on by moving the edges; the bytes stay where they are.
 struct PacketBuffer {
   std::uint8_t* base = nullptr;
   std::uint32_t capacity = 0;

@@ -28,15 +28,18 @@ class ReplayTicket {
   ReplayVerdict verdict_ = ReplayVerdict::kBehind;
 };
 
-/// Which of the last `size` sequence numbers were seen. Two steps: check() before the packet is authenticated changes
-/// nothing; commit() after it was. The size is rounded up to a power of two between 64 and 4096; up to 1024 it lies
-/// within the object, so that an SA's state is one piece of memory. Not thread safe.
+/// Which of the last `size` sequence numbers were seen. Two steps: check() before the packet is authenticated
+/// changes nothing; commit() after it was. The size is rounded up to a power of two between 64 and 4096; up
+/// to 1024 it lies within the object, so that an SA's state is one piece of memory. Not thread safe.
 class ReplayWindow {
  public:
   static constexpr std::uint32_t kMinSize = 64, kDefaultSize = 1024, kMaxSize = 4096;
 
-  explicit ReplayWindow(std::uint32_t size = kDefaultSize) : mask_(round(size) - 1) {
+  /// Numbers up to `top` count as seen.
+  explicit ReplayWindow(std::uint32_t size = kDefaultSize, std::uint64_t top = 0)
+      : top_(top), mask_(round(size) - 1) {
     if (mask_ >= kInlineSize) more_ = std::make_unique<std::uint64_t[]>((mask_ + 1) / 64);
+    if (top > 0) std::fill_n(words(), this->size() / 64, ~std::uint64_t{0});
   }
 
   std::uint32_t size() const { return mask_ + 1; }
@@ -45,7 +48,8 @@ class ReplayWindow {
 
   ReplayTicket check(std::uint64_t sequence) const { return {sequence, verdict(sequence)}; }
 
-  /// False if the number has been seen, or fallen behind, since its check: two copies of one packet in a burst.
+  /// False if the number has been seen, or fallen behind, since its check: two copies of one packet in a
+  /// burst.
   bool commit(const ReplayTicket& ticket) {
     assert(ticket);
     if (!ticket) return false;
@@ -60,8 +64,8 @@ class ReplayWindow {
     return true;
   }
 
-  /// The full number of a packet whose header carries only the low half (RFC 4303 appendix A2.2). Nothing where it
-  /// would lie before the first cycle.
+  /// The full number of a packet whose header carries only the low half (RFC 4303 appendix A2.2). Nothing
+  /// where it would lie before the first cycle.
   std::optional<std::uint64_t> recover(std::uint32_t low) const {
     const auto top_low = static_cast<std::uint32_t>(top_);
     std::uint64_t high = top_ >> 32;
@@ -114,7 +118,7 @@ class ReplayWindow {
     }
   }
 
-  std::uint64_t top_ = 0;
+  std::uint64_t top_;
   std::unique_ptr<std::uint64_t[]> more_;
   std::uint32_t mask_;
   std::array<std::uint64_t, kInlineSize / 64> inline_{};

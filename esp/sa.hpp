@@ -1,6 +1,6 @@
 #pragma once
-// Security associations as the packet path sees them. An SA belongs to the engine that made it and to that engine's
-// thread; counters may be read from any thread while the SA lives. The engine outlives its SAs.
+// Security associations as the packet path sees them. An SA belongs to the engine that made it and to that
+// engine's thread; counters may be read from any thread while the SA lives. The engine outlives its SAs.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace sluice::esp {
 
 class Engine;
 
-/// 0: no limit. Bytes are those of payloads. Reaching soft gives one event; reaching hard gives one, and from then on
-/// every packet is refused. Limits by time are the data plane's: an engine knows no clock.
+/// 0: no limit. Bytes are those of payloads. Reaching soft gives one event; reaching hard gives one, and from
+/// then on every packet is refused. Limits by time are the data plane's: an engine knows no clock.
 struct SaLimits {
   std::uint64_t soft_bytes = 0, hard_bytes = 0;
   std::uint64_t soft_packets = 0, hard_packets = 0;
@@ -27,11 +27,11 @@ struct SaLimits {
 struct SaParameters {
   Spi spi;
   const Suite* suite = nullptr;
-  Bytes encryption_key;   ///< suite->keying_size() bytes, the salt at the end
-  Bytes integrity_key;    ///< suite->integrity_key_size bytes
+  Bytes encryption_key;  ///< suite->keying_size() bytes, the salt at the end
+  Bytes integrity_key;   ///< suite->integrity_key_size bytes
   bool extended_sequence = false;
   std::uint32_t replay_window = 0;  ///< packets, inbound; 0: ReplayWindow::kDefaultSize
-  std::uint64_t last_sequence = 0;  ///< outbound: numbers up to this one count as used
+  std::uint64_t last_sequence = 0;  ///< numbers up to this one count as used (outbound) or seen (inbound)
   SaLimits limits;
 };
 
@@ -65,7 +65,8 @@ class alignas(64) Sa {
   LimitEvent count(std::uint32_t payload) {
     packets_.add();
     bytes_.add(payload);
-    if (packets_.read() < next_packets_ && bytes_.read() < next_bytes_) [[likely]] return LimitEvent::kNone;
+    if (packets_.read() < next_packets_ && bytes_.read() < next_bytes_) [[likely]]
+      return LimitEvent::kNone;
     return reached();
   }
   LimitEvent reached();
@@ -82,8 +83,8 @@ class alignas(64) Sa {
 
   void* user_ = nullptr;
   Engine* engine_;
-  SaLimits limits_;                   ///< with "none" as the largest number
-  Job* first_job_ = nullptr;          ///< in an asynchronous engine, oldest first
+  SaLimits limits_;           ///< with "none" as the largest number
+  Job* first_job_ = nullptr;  ///< in an asynchronous engine, oldest first
   Job* last_job_ = nullptr;
 };
 
@@ -132,7 +133,8 @@ class OutboundSa final : public Sa {
   std::uint64_t last_sequence_;
 };
 
-/// Wipes the SA and its keys and gives the memory back to the engine. On the engine's thread; no job may be under way.
+/// Wipes the SA and its keys and gives the memory back to the engine. On the engine's thread; no job may be
+/// under way.
 struct SaDeleter {
   void operator()(InboundSa* sa) const;
   void operator()(OutboundSa* sa) const;

@@ -1,6 +1,6 @@
 #pragma once
-// Memory for SAs, in large pieces that the kernel may back with huge pages: with many SAs the address translations
-// would miss as often as the caches.
+// Memory for SAs, in large pieces that the kernel may back with huge pages: with many SAs the address
+// translations would miss as often as the caches.
 
 #include <cstddef>
 #include <map>

@@ -49,8 +49,8 @@ constexpr std::array<Suite, kSuiteCount> kSuites{{
     aes_cbc(SuiteId::kAes192CbcSha512, "AES_CBC_192/HMAC_SHA2_512_256", 24, kSha512),
     aes_cbc(SuiteId::kAes256CbcSha512, "AES_CBC_256/HMAC_SHA2_512_256", 32, kSha512),
     // RFC 2451
-    {SuiteId::kTripleDesCbcSha1, "3DES_CBC/HMAC_SHA1_96", Cipher::kTripleDesCbc, Mac::kSha1, kEncr3Des, kAuthSha1, 24, 0,
-     20, 8, 12, 8, true},
+    {SuiteId::kTripleDesCbcSha1, "3DES_CBC/HMAC_SHA1_96", Cipher::kTripleDesCbc, Mac::kSha1, kEncr3Des,
+     kAuthSha1, 24, 0, 20, 8, 12, 8, true},
 }};
 
 constexpr bool in_order() {
@@ -63,11 +63,16 @@ static_assert(in_order(), "suite() indexes the table by id");
 
 }  // namespace
 
-std::span<const Suite> suites() { return kSuites; }
-const Suite& suite(SuiteId id) { return kSuites[static_cast<std::size_t>(id)]; }
+std::span<const Suite> suites() {
+  return kSuites;
+}
+const Suite& suite(SuiteId id) {
+  return kSuites[static_cast<std::size_t>(id)];
+}
 
 Result<const Suite*, std::string> find_suite(std::uint16_t encryption_id, std::uint16_t integrity_id,
-                                             std::size_t encryption_key_size, std::size_t integrity_key_size) {
+                                             std::size_t encryption_key_size,
+                                             std::size_t integrity_key_size) {
   if (integrity_id == kAuthUndefined) integrity_id = kAuthNone;
   if (encryption_id == kEncrNull) return Failure{std::string("ESP without encryption (NULL) is refused")};
   bool encryption_known = false;
@@ -83,12 +88,12 @@ Result<const Suite*, std::string> find_suite(std::uint16_t encryption_id, std::u
     return Failure{"ESP encryption transform " + std::to_string(encryption_id) + " is not supported"};
   }
   if (!pair_known) {
-    return Failure{"ESP integrity transform " + std::to_string(integrity_id) + " is not supported with encryption transform " +
-                   std::to_string(encryption_id)};
+    return Failure{"ESP integrity transform " + std::to_string(integrity_id) +
+                   " is not supported with encryption transform " + std::to_string(encryption_id)};
   }
   return Failure{"ESP transforms " + std::to_string(encryption_id) + "/" + std::to_string(integrity_id) +
-                 " do not take keys of " + std::to_string(encryption_key_size) + "/" + std::to_string(integrity_key_size) +
-                 " bytes"};
+                 " do not take keys of " + std::to_string(encryption_key_size) + "/" +
+                 std::to_string(integrity_key_size) + " bytes"};
 }
 
 std::size_t sealed_size(const Suite& suite, std::size_t payload) {
@@ -97,8 +102,8 @@ std::size_t sealed_size(const Suite& suite, std::size_t payload) {
 }
 
 std::size_t max_payload(const Suite& suite, const Outer& outer) {
-  const std::size_t around = (outer.ipv6 ? std::size_t{40} : std::size_t{20}) + (outer.udp ? 8 : 0) + kEspHeaderSize +
-                             suite.iv_size + suite.icv_size;
+  const std::size_t around = (outer.ipv6 ? std::size_t{40} : std::size_t{20}) + (outer.udp ? 8 : 0) +
+                             kEspHeaderSize + suite.iv_size + suite.icv_size;
   if (outer.mtu < around + suite.alignment) return 0;
   return (outer.mtu - around) / suite.alignment * suite.alignment - 2;
 }

@@ -40,13 +40,13 @@ struct Suite {
   SuiteId id;
   std::string_view name;  ///< as charon prints it: "AES_CBC_128/HMAC_SHA1_96"
   Cipher cipher;
-  Mac mac;                        ///< kNone with an AEAD
-  std::uint16_t encryption_id;    ///< IKEv2 transform type 1
-  std::uint16_t integrity_id;     ///< IKEv2 transform type 3; 0 with an AEAD
-  std::uint8_t key_size;          ///< without salt
-  std::uint8_t salt_size;         ///< follows the key in keying material (RFC 4106 §8.1, RFC 7634 §2)
+  Mac mac;                      ///< kNone with an AEAD
+  std::uint16_t encryption_id;  ///< IKEv2 transform type 1
+  std::uint16_t integrity_id;   ///< IKEv2 transform type 3; 0 with an AEAD
+  std::uint8_t key_size;        ///< without salt
+  std::uint8_t salt_size;       ///< follows the key in keying material (RFC 4106 §8.1, RFC 7634 §2)
   std::uint8_t integrity_key_size;
-  std::uint8_t iv_size;    ///< in the packet
+  std::uint8_t iv_size;  ///< in the packet
   std::uint8_t icv_size;
   std::uint8_t alignment;  ///< of the ciphertext: cipher block, at least 4 (RFC 4303 §2.4)
   bool weak;               ///< allowed only where a profile says so
@@ -59,9 +59,9 @@ struct Suite {
 std::span<const Suite> suites();
 const Suite& suite(SuiteId id);
 
-/// The suite for IKEv2 transform ids and key sizes as an IKE daemon hands them over: the encryption key with its salt,
-/// integrity id and size 0 (or charon's 1024, undefined) with an AEAD. The error says which part is not supported;
-/// NULL encryption is refused like anything unknown.
+/// The suite for IKEv2 transform ids and key sizes as an IKE daemon hands them over: the encryption key with
+/// its salt, integrity id and size 0 (or charon's 1024, undefined) with an AEAD. The error says which part is
+/// not supported; NULL encryption is refused like anything unknown.
 Result<const Suite*, std::string> find_suite(std::uint16_t encryption_id, std::uint16_t integrity_id,
                                              std::size_t encryption_key_size, std::size_t integrity_key_size);
 
