@@ -1,0 +1,47 @@
+#pragma once
+// What a peer said to prove who it is, as a value that can travel to another thread or to RADIUS, and the
+// local check.
+
+#include <optional>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/secret.hpp"
+#include "ppp/mschap.hpp"
+#include "ppp/protocol.hpp"
+
+namespace sluice::ppp {
+
+/// One attempt. Which fields are set depends on the method.
+struct AuthRequest {
+  AuthMethod method = AuthMethod::kNone;
+  std::string user;      ///< as the peer sent it: escape before printing
+  Secret password;       ///< PAP
+  std::uint8_t id = 0;   ///< CHAP: the challenge's Identifier, part of what is hashed (RFC 1994 §4.1)
+  ByteVector challenge;  ///< CHAP: the Challenge's Value; 16 octets for MS-CHAPv2
+  ByteVector response;   ///< CHAP: the Response's Value; 16 octets for MD5, 49 for MS-CHAPv2 (RFC 2759 §4)
+};
+
+/// The answer to one attempt.
+struct AuthVerdict {
+  bool accepted = false;
+  /// Accepted MS-CHAPv2: "S=..." (RFC 2759 §5). Otherwise a text for the peer's user, may be empty.
+  std::string message;
+  /// Rejected MS-CHAPv2: the number after E= (RFC 2759 §6): 691 authentication failure, 649 no permission to
+  /// dial in, 646 hours, 647 disabled, 648 expired.
+  unsigned error = 691;
+  /// Rejected: one word for logs and the channel, and a sentence for the operator. Neither holds a secret.
+  std::string cause;
+  std::string detail;
+};
+
+/// What we know of a user: a password, or its NT hash alone.
+struct Credential {
+  std::optional<Secret> password;
+  std::optional<NtHash> nt_hash;
+};
+
+/// Checks an attempt against a credential in constant time with respect to the secret.
+AuthVerdict verify(const AuthRequest& request, const Credential& credential);
+
+}  // namespace sluice::ppp
