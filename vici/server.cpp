@@ -15,7 +15,7 @@
 
 #include "base/text.hpp"
 #include "vici/server_core.hpp"
-#include "vici/unix_listener.hpp"
+#include "vici/shell/unix_listener.hpp"
 
 namespace sluice::vici {
 namespace asio = boost::asio;

@@ -1,4 +1,4 @@
-#include "vici/unix_listener.hpp"
+#include "vici/shell/unix_listener.hpp"
 
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -1,0 +1,148 @@
+#include "edge/admin/view_messages.hpp"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+#include "base/text.hpp"
+
+namespace sluice::edge {
+namespace {
+
+using vici::Message;
+
+// Eight hexadecimal digits, as charon writes SPIs.
+std::string hex(Spi spi) {
+  std::uint8_t raw[4];
+  store_be32(raw, spi.value());
+  return to_hex(raw);
+}
+
+Message traffic_message(const TrafficView& traffic) {
+  Message out;
+  out.add("packets-in", traffic.packets_in).add("bytes-in", traffic.bytes_in);
+  out.add("packets-out", traffic.packets_out).add("bytes-out", traffic.bytes_out);
+  return out;
+}
+
+void add_host(Message& out, const std::string& prefix, const Endpoint& endpoint) {
+  out.add(prefix + "-host", std::string_view(endpoint.address.to_string()))
+      .add(prefix + "-port", endpoint.port);
+}
+
+// Strings of a peer's choosing are cut so that a message always fits a packet.
+std::string_view cut(std::string_view text) {
+  constexpr std::size_t kLongest = 1024;
+  return text.substr(0, kLongest);
+}
+
+Message sa_message(const SaView& sa) {
+  Message out;
+  out.add("spi-in", hex(sa.spi_in)).add("spi-out", hex(sa.spi_out)).add("cipher", cut(sa.cipher));
+  out.add("encap", sa.udp_encapsulated).add("worker", sa.worker).add("installed-at", sa.installed_at);
+  out.add_section("traffic", traffic_message(sa.traffic));
+  out.open("drops")
+      .add("replayed", sa.replayed)
+      .add("unauthentic", sa.unauthentic)
+      .add("malformed", sa.malformed);
+  return out;
+}
+
+}  // namespace
+
+Message to_message(const SessionView& s) {
+  Message out;
+  out.add("correlation", cut(s.correlation_id)).add("stage", name_of(s.stage)).add("up-since", s.up_since);
+  add_host(out, "client", s.client);
+  add_host(out, "edge", s.edge);
+  out.add("nat", s.nat);
+  out.open("ike")
+      .add("peer", s.peer.value())
+      .add("peer-id", cut(s.peer_identity))
+      .add("uniqueid", s.ike_sa.value())
+      .add("version", unsigned{s.ike_version})
+      .add("proposal", cut(s.ike_proposal));
+  out.open("child").add("spi-in", hex(s.spi_in)).add("spi-out", hex(s.spi_out)).add("cipher", cut(s.cipher));
+  out.open("l2tp")
+      .add("client-tunnel", s.client_tunnel.value())
+      .add("agent-tunnel", s.agent_tunnel.value())
+      .add("client-session", s.client_session.value())
+      .add("agent-session", s.agent_session.value())
+      .add("relay", s.relay.value())
+      .add("worker", s.worker);
+  auto& ppp = out.open("ppp");
+  ppp.add("agent", cut(s.agent)).add("user", cut(s.user)).add("auth", cut(s.auth_method));
+  if (s.assigned_ip) ppp.add("assigned-ip", std::string_view(s.assigned_ip->to_string()));
+  out.add_section("traffic", traffic_message(s.traffic));
+  return out;
+}
+
+Message to_message(const BackendView& b) {
+  Message out;
+  out.add("id", b.id.value()).add("name", cut(b.name));
+  if (b.address) add_host(out, "agent", *b.address);
+  out.add("state", name_of(b.state)).add("draining", b.draining).add("weight", b.weight);
+  out.add("sessions", b.sessions).add("tunnels", b.tunnels).add("max-sessions", b.max_sessions);
+  out.add("cpu-permille", b.cpu_permille).add("packets-per-second", b.packets_per_second);
+  out.add("free-addresses", b.free_addresses);
+  if (b.rtt) out.add("rtt-us", b.rtt->count());
+  if (b.report_age) out.add("report-age-ms", b.report_age->count());
+  out.add("connected-since", b.connected_since)
+      .add("carrier", cut(b.carrier))
+      .add("software", cut(b.software));
+  return out;
+}
+
+Message to_message(const PeerView& p) {
+  Message out;
+  out.add("id", p.id.value()).add("correlation", cut(p.correlation_id)).add("identity", cut(p.identity));
+  add_host(out, "remote", p.remote);
+  add_host(out, "local", p.local);
+  out.add("nat", p.nat).add("up-since", p.up_since).add("tunnels", p.tunnels).add("sessions", p.sessions);
+  out.open("ike")
+      .add("uniqueid", p.ike_sa.value())
+      .add("version", unsigned{p.ike_version})
+      .add("proposal", cut(p.ike_proposal));
+  // A peer that gathers SAs by the thousand must not make its own entry too large to be seen: the newest are
+  // shown.
+  constexpr std::size_t kShown = 256;
+  const std::size_t first = p.sas.size() > kShown ? p.sas.size() - kShown : 0;
+  out.add("sa-count", p.sas.size());
+  auto& sas = out.open("sas");
+  for (std::size_t i = first; i < p.sas.size(); ++i)
+    sas.add_section(std::to_string(i + 1), sa_message(p.sas[i]));
+  return out;
+}
+
+Message to_message(const DropView& d) {
+  Message out;
+  out.add("stage", cut(d.stage)).add("reason", cut(d.reason)).add("count", d.count);
+  return out;
+}
+
+Message to_message(const VersionView& v) {
+  Message out;
+  utsname system{};
+  ::uname(&system);
+  out.add("daemon", v.daemon).add("version", v.version);
+  out.add("sysname", system.sysname).add("release", system.release).add("machine", system.machine);
+  out.add("edge-name", v.edge_name).add("ike-provider", v.ike_provider);
+  return out;
+}
+
+Message to_message(const StatsView& s, UnixSeconds now) {
+  Message out;
+  out.open("uptime")
+      .add("running-seconds", std::max<UnixSeconds>(0, now - s.started_at))
+      .add("since", s.started_at);
+  out.open("workers").add("total", s.workers);
+  out.add("ike-ready", s.ike_ready);
+  out.add("peers", s.peers).add("sas", s.sas).add("tunnels", s.tunnels).add("sessions", s.sessions);
+  out.open("backends").add("up", s.backends_up).add("total", s.backends_total);
+  out.add("drops", s.drops);
+  out.add_section("traffic", traffic_message(s.traffic));
+  return out;
+}
+
+}  // namespace sluice::edge
