@@ -243,7 +243,7 @@ bool BotanEngine::load_key(void* state, const KeyMaterial& material) {
   return true;
 }
 
-void BotanEngine::drop_key(void* state) {
+void BotanEngine::drop_key(void* state, const Suite&) {
   const auto& key = *static_cast<const Key*>(state);
   auto& table = kind(key.suite->id, key.sealing).table;
   if (table.empty()) return;

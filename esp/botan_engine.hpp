@@ -25,7 +25,7 @@ class BotanEngine final : public Engine {
 
   std::size_t key_state_size(const Suite&, bool sealing) const override;
   bool load_key(void* state, const KeyMaterial& key) override;
-  void drop_key(void* state) override;
+  void drop_key(void* state, const Suite& suite) override;
   void run(std::span<CryptoJob* const> jobs) override;
 
  private:

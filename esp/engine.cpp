@@ -311,7 +311,7 @@ template <class SaType>
 void Engine::release(SaType* sa) {
   assert(sa->first_job_ == nullptr);
   const std::size_t size = sa->footprint_;
-  drop_key(sa->key_);
+  drop_key(sa->key_, *sa->suite_);
   sa->~SaType();
   auto* memory = reinterpret_cast<std::uint8_t*>(sa);
   wipe({memory, size});

@@ -69,7 +69,7 @@ class Engine {
   /// Fills that memory. False: the key cannot be used.
   virtual bool load_key(void* state, const KeyMaterial& key) = 0;
   /// Lets go of whatever load_key took beside that memory, which is wiped afterwards.
-  virtual void drop_key(void* /*state*/) {}
+  virtual void drop_key(void* /*state*/, const Suite& /*suite*/) {}
   /// Does the jobs, at most kBurst, whatever their suites, keys and directions. Each comes out with
   /// `authentic` or `failed` set, or its ICV written. Keeps to the contract of CryptoJob, whose text here may
   /// have any length.

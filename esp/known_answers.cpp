@@ -106,7 +106,7 @@ bool Engine::known_answers_hold(const Suite& s) {
   const LooseKey open_key(pool_, key_state_size(s, false));
   if (!load_key(seal_key.get(), {&s, true, key, integrity})) return false;
   if (!load_key(open_key.get(), {&s, false, key, integrity})) {
-    drop_key(seal_key.get());
+    drop_key(seal_key.get(), s);
     return false;
   }
   // One alone, and enough of both sizes at once to fill a multi-buffer engine's lanes unevenly.
@@ -135,8 +135,8 @@ bool Engine::known_answers_hold(const Suite& s) {
       if (!spoilt) good = good && equal(sample->text(), sample->plain);
     }
   }
-  drop_key(seal_key.get());
-  drop_key(open_key.get());
+  drop_key(seal_key.get(), s);
+  drop_key(open_key.get(), s);
   return good;
 }
 
