@@ -131,6 +131,8 @@ struct Avp {
   bool mandatory = false;
   bool hidden = false;    ///< still hidden: `value` is what travelled
   bool reserved = false;  ///< a reserved bit was set: to be treated as unrecognised (§4.1)
+  bool usable =
+      true;  ///< parse_message() clears it for an AVP that is unknown, malformed or not to be revealed
   std::uint16_t vendor = 0;
   std::uint16_t type = 0;
   Bytes value;

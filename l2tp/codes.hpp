@@ -112,5 +112,7 @@ struct CloseCause {
 /// One line without secrets, peers' text escaped: "closed by peer: 3 call disconnected for administrative
 /// reasons".
 std::string describe(const CloseCause& cause);
+/// The same without who: "3 call disconnected for administrative reasons".
+std::string describe_reason(const CloseCause& cause);
 
 }  // namespace sluice::l2tp

@@ -66,6 +66,8 @@ class ControlConnection {
   };
   void send(ByteVector packet, Options options);
 
+  /// The time from which the next transmissions count.
+  void set_now(Instant now) { now_ = now; }
   /// Any valid packet from the peer, data included.
   void heard(Instant now) {
     last_heard_ = now;

@@ -118,8 +118,8 @@ class Message {
 
  private:
   friend Result<Message, DropReason> parse_message(Bytes, const Secret*);
-  void check(Avp& avp, Bytes random_vector, const Secret* secret);
-  bool uncover(Avp& avp, Bytes random_vector, const Secret& secret);
+  void check(Avp& avp, std::optional<Bytes> random_vector, const Secret* secret);
+  bool uncover(Avp& avp, std::optional<Bytes> random_vector, const Secret* secret);
   void check_required();
   void fail(DropReason reason, const Avp& avp);
 
@@ -141,6 +141,8 @@ Result<Message, DropReason> parse_message(Bytes avps, const Secret* secret = nul
 class MessageBuilder {
  public:
   explicit MessageBuilder(MessageType type) : MessageBuilder(static_cast<std::uint16_t>(type), true) {}
+  MessageBuilder(const MessageBuilder&) = delete;
+  MessageBuilder& operator=(const MessageBuilder&) = delete;
   /// For tests and probes: any type number and M bit.
   MessageBuilder(std::uint16_t type, bool mandatory);
 
@@ -165,7 +167,7 @@ class MessageBuilder {
 
  private:
   std::uint16_t type_;
-  std::array<std::uint8_t, 1400> buffer_;
+  std::array<std::uint8_t, 1400> buffer_{};
   ByteWriter writer_;
 };
 

@@ -23,6 +23,7 @@ struct SccrqInfo {
   std::uint16_t receive_window = 4;
   std::uint16_t protocol_version = 0x0100;
   bool has_challenge = false;
+  std::uint16_t ns = 0;
 };
 
 /// Reads a packet that is an SCCRQ; nothing if it is anything else or lacks its Assigned Tunnel ID.
@@ -96,16 +97,22 @@ class Observer {
   bool farewell_acknowledged() const;
 
  private:
+  static constexpr unsigned kRemembered = 64;
   struct SideState {
     TunnelId tunnel;            ///< this side's own id
     std::uint16_t next_ns = 0;  ///< one more than the highest Ns seen from it
     std::uint16_t nr = 0;       ///< latest Nr seen from it
     bool spoke = false;
+    std::uint64_t seen = 0;  ///< which of the last Ns were seen
+
+    /// Notes the numbers; true when it is a message not seen before.
+    bool take(const Header& header);
   };
   SideState& of(Side side) { return side == Side::kClient ? client_ : agent_; }
   const SideState& of(Side side) const { return side == Side::kClient ? client_ : agent_; }
   Observation observe(Side from, Bytes packet);
   Observation interpret(Side from, const Header& header, const Message& message);
+  Observation on_icrq(Side from, const Message& message);
   Observation on_cdn(Side from, const Header& header, const Message& message);
   ObservedSession* find(Side owner, SessionId id);
 
@@ -115,8 +122,7 @@ class Observer {
   std::optional<Close> closed_, last_session_close_;
   std::string client_host_;
   std::optional<std::size_t> sccrq_hash_;
-  std::optional<std::uint16_t> farewell_ns_;
-  std::uint16_t farewells_ = 0;
+  unsigned farewells_ = 0;
 };
 
 }  // namespace sluice::l2tp

@@ -42,7 +42,6 @@ struct TunnelConfig {
   bool demand_authentication = false;          ///< send a Challenge; macOS and iOS then do not connect
   /// Shared secret for Challenge Responses and hidden AVPs. None: a peer's Challenge is refused.
   std::shared_ptr<const Secret> secret;
-  /// LAC: protocol version and other oddities for tests are made with MessageBuilder, not here.
   std::uint32_t tx_connect_speed = 100'000'000;  ///< LAC: bits a second in ICCN
 };
 
@@ -168,83 +167,95 @@ class Tunnel {
   std::optional<SessionId> start_call(const CallInfo& call, Instant now);
 
  private:
+  friend struct TunnelTable;
+  using Handler = DropReason (Tunnel::*)(const Message&, const Header&);
+
   enum class SessionState : std::uint8_t { kWaitReply, kWaitConnect, kEstablished };
   struct Session {
     SessionId local, remote;
     SessionState state = SessionState::kWaitConnect;
-    Instant opened;
+    Instant opened{};
     CallInfo call;
     std::uint16_t data_ns = 0;  ///< next to send, when sequencing
-    std::uint16_t data_nr = 0;  ///< one more than the last received
   };
-  /// A session id that must not be used again until its CDN is certain to have been seen.
+  /// A session id that is not given out again until its CDN is certain to have been seen.
   struct Resting {
     SessionId local;
-    Instant until;
-  };
-  struct Authentication {
-    ByteVector our_challenge;
-    ByteVector peer_challenge;
+    Instant until{};
   };
 
-  friend struct TunnelTables;
-  using Handler = DropReason (Tunnel::*)(const Message&, const Header&, Instant);
-
-  Received on_data(const Header& header, Instant now);
-  Received on_control(const Header& header, Instant now);
-  DropReason deliver(const Header& header, Instant now);
-  DropReason refuse_fault(const Message& message, const Header& header, Instant now);
-  bool within_rate(Instant now);
+  void set_now(Instant now) {
+    now_ = now;
+    control_.set_now(now);
+  }
+  Received on_data(const Header& header);
+  Received on_control(const Header& header);
+  DropReason check_address(const Header& header) const;
+  bool can_address() const;
+  DropReason deliver(const Header& header);
+  DropReason refuse_fault(const Message& message, const Header& header);
+  bool within_rate();
+  std::optional<Instant> hello_at() const;
 
   // Control connection messages (§7.2).
-  DropReason on_sccrq(const Message&, const Header&, Instant);
-  DropReason on_sccrp(const Message&, const Header&, Instant);
-  DropReason on_scccn(const Message&, const Header&, Instant);
-  DropReason on_stop(const Message&, const Header&, Instant);
-  DropReason on_hello(const Message&, const Header&, Instant);
+  DropReason on_sccrq(const Message& message, const Header& header);
+  DropReason on_sccrp(const Message& message, const Header& header);
+  DropReason on_scccn(const Message& message, const Header& header);
+  DropReason on_stop(const Message& message, const Header& header);
+  DropReason on_hello(const Message& message, const Header& header);
+  DropReason on_out_of_place(const Message& message, const Header& header);
   // Session messages (§7.4).
-  DropReason on_icrq(const Message&, const Header&, Instant);
-  DropReason on_icrp(const Message&, const Header&, Instant);
-  DropReason on_iccn(const Message&, const Header&, Instant);
-  DropReason on_ocrq(const Message&, const Header&, Instant);
-  DropReason on_cdn(const Message&, const Header&, Instant);
-  DropReason on_sli(const Message&, const Header&, Instant);
-  DropReason on_ignored(const Message&, const Header&, Instant);
-  DropReason on_out_of_place(const Message&, const Header&, Instant);
-  DropReason on_out_of_place_call(const Message&, const Header&, Instant);
+  DropReason on_icrq(const Message& message, const Header& header);
+  DropReason on_icrp(const Message& message, const Header& header);
+  DropReason on_iccn(const Message& message, const Header& header);
+  DropReason on_ocrq(const Message& message, const Header& header);
+  DropReason on_cdn(const Message& message, const Header& header);
+  DropReason on_sli(const Message& message, const Header& header);
+  DropReason on_wen(const Message& message, const Header& header);
+  DropReason on_call_out_of_place(const Message& message, const Header& header);
 
   void learn_peer(const Message& message);
-  bool answer_challenge(const Message& message, Instant now);
-  bool check_response(const Message& message, MessageType type) const;
-  void make_challenge();
+  bool acceptable_version(const Message& message);
+  bool check_response(const Message& message);
   void add_capabilities(MessageBuilder& builder) const;
-  void send(MessageBuilder& builder, SessionId remote_session, Instant now);
-  void refuse_call(SessionId remote, CallResult result, ErrorCode error, std::string_view text, Instant now);
-  void stop(CloseCause cause, bool tell, Instant now);
-  void end_session(SessionId local, CloseCause cause, bool tell, Instant now, const PppCause* ppp = nullptr);
+  /// Adds the Challenge Response the peer asked for; false when there is no secret to make it with.
+  bool answer_challenge(const Message& message, MessageBuilder& builder) const;
+  void add_challenge(MessageBuilder& builder);
   void tunnel_up();
-  void check_half_open(Instant now);
-  SessionId new_session_id(Instant now);
+  void send(const MessageBuilder& builder, SessionId remote_session, ControlConnection::Options options = {});
+  void refuse_call(SessionId remote, CallResult result, ErrorCode error, std::string_view text);
+  /// Ends all sessions and the tunnel; `tell` sends StopCCN.
+  void stop(CloseCause cause, bool tell);
+  void stop_for(StopResult result, ErrorCode error, std::string_view text);
+  /// Ends one session; `tell` sends CDN.
+  void end_session(SessionId local, CloseCause cause, bool tell, const PppCause* ppp = nullptr);
+  void end_session_for(SessionId local, CallResult result, ErrorCode error, std::string_view text);
+  void check_half_open();
+  std::optional<SessionId> new_session_id();
   Session* find(SessionId local);
   Session* find_by_remote(SessionId remote);
   Session* session_of(const Message& message, const Header& header);
   bool consistent() const;
+  void check_consistent() const;
 
   Role role_;
   TunnelConfig config_;
   RandomSource& random_;
   ControlConnection control_;
+  Instant now_{};
   TunnelState state_ = TunnelState::kIdle;
   TunnelId remote_;
   TunnelUp peer_;
-  Authentication auth_;
-  bool announced_ = false;
-  std::optional<Instant> opened_;
-  std::optional<Instant> linger_until_;
+  ByteVector our_challenge_;
+  bool announced_ = false;               ///< TunnelUp was queued
+  bool stop_sent_ = false;               ///< a StopCCN of ours is on its way
+  std::optional<Instant> opened_;        ///< while half open
+  std::optional<Instant> linger_until_;  ///< while closing
   std::unordered_map<SessionId, Session> sessions_;
   std::deque<Resting> resting_;
   std::deque<Event> events_;
-  std::optional<Instant> rate_start_;
+  std::uint32_t call_serial_ = 0;
+  Instant rate_start_{};
   std::uint32_t rate_used_ = 0;
 };
 
