@@ -56,6 +56,12 @@ std::string to_hex(Bytes bytes) {
   return out;
 }
 
+std::string to_hex_word(std::uint32_t word) {
+  std::uint8_t raw[4];
+  store_be32(raw, word);
+  return to_hex(raw);
+}
+
 std::optional<ByteVector> from_hex(std::string_view text) {
   ByteVector out;
   int high = -1;

@@ -27,8 +27,8 @@ struct Config {
   std::uint32_t natt_port = 4500;
 
   std::vector<PskEntry> psks;
-  std::filesystem::path charon = "/usr/sbin/charon-systemd";
-  std::string plugin_dir;
+  std::filesystem::path charon;  ///< empty: found by itself
+  std::filesystem::path plugin;  ///< libstrongswan-sluice.so; empty: found by itself
   std::string ike_user;
 
   std::uint32_t workers = 0;  ///< 0: one for each core
@@ -40,6 +40,7 @@ struct Config {
 
   Endpoint channel_listen;
   std::uint32_t data_port = 4601;
+  std::vector<std::string> agents;  ///< names that may connect; empty: every agent of our CA
   std::filesystem::path tls_ca, tls_certificate, tls_key;
 
   std::filesystem::path operations_socket;  ///< default: run_dir/edge.sock

@@ -1,0 +1,288 @@
+#include "edge/app/edge.hpp"
+
+#include <sys/eventfd.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
+#include "base/app/clock.hpp"
+#include "base/app/log.hpp"
+#include "base/text.hpp"
+
+namespace sluice::edge {
+namespace {
+
+using app::LogField;
+using transport::UdpPort;
+
+constexpr auto kTick = std::chrono::milliseconds(100);
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+template <class T>
+T or_throw(Result<T, std::string> result) {
+  if (!result) throw std::runtime_error(result.error());
+  return std::move(result).value();
+}
+
+IkeConfig ike_config(Config& config) {
+  IkeConfig ike;
+  ike.run_dir = config.run_dir / "ike";
+  ike.charon_path = config.charon;
+  ike.plugin_path = config.plugin;
+  ike.user = config.ike_user;
+  ike.local_addresses = config.listen_addresses;
+  for (auto& psk : config.psks) {
+    IkePsk entry;
+    if (psk.identity != "%any") entry.identities.push_back(psk.identity);
+    entry.secret = std::move(psk.secret);
+    ike.psks.push_back(std::move(entry));
+  }
+  ike.ike_port = static_cast<std::uint16_t>(config.ike_port);
+  ike.natt_port = static_cast<std::uint16_t>(config.natt_port);
+  return ike;
+}
+
+}  // namespace
+
+Edge::Edge(boost::asio::io_context& io, Config config)
+    : io_(io),
+      config_(std::move(config)),
+      started_at_(unix_now()),
+      woken_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      woken_(io),
+      timer_(io) {
+  if (!woken_fd_) throw std::runtime_error("no file descriptor is left");
+  woken_.assign(woken_fd_.release());
+  worker_count_ = config_.workers != 0 ? config_.workers : std::max(1U, std::thread::hardware_concurrency());
+  make_workers();
+  make_tables();
+}
+
+Edge::~Edge() = default;
+
+void Edge::make_workers() {
+  std::vector<std::vector<UdpPort>> natt;
+  for (const auto& address : config_.listen_addresses) {
+    const Endpoint local{address, static_cast<std::uint16_t>(config_.natt_port)};
+    natt.push_back(or_throw(transport::open_worker_ports({.bind = local}, worker_count_)));
+    if (!ike_sender_.add(local, natt.back().front().fd())) throw std::runtime_error("no file descriptor is left");
+  }
+  const Endpoint data{config_.channel_listen.address, static_cast<std::uint16_t>(config_.data_port)};
+  auto channel = or_throw(transport::open_worker_ports({.bind = data}, worker_count_));
+  for (std::uint32_t i = 0; i < worker_count_; ++i) {
+    auto ports = open_ports(i, natt, channel);
+    auto engine = or_throw(esp::make_engine(config_.engine, random_));
+    workers_.push_back(std::make_unique<Worker>(i, std::move(ports), std::move(engine), config_.replay_window,
+                                                woken_.native_handle()));
+  }
+  app::log_info("data plane ready", {LogField("workers", worker_count_),
+                                     LogField("engine", workers_.front()->pipeline().engine_name())});
+}
+
+WorkerPorts Edge::open_ports(std::uint32_t worker, std::vector<std::vector<UdpPort>>& natt,
+                             std::vector<UdpPort>& channel) {
+  WorkerPorts ports;
+  for (std::size_t i = 0; i < config_.listen_addresses.size(); ++i) {
+    const auto& address = config_.listen_addresses[i];
+    ports.natt.push_back(std::move(natt[i][worker]));
+    ports.raw.push_back(or_throw(
+        transport::RawEspPort::open({.bind = address, .worker = worker, .workers = worker_count_})));
+    if (worker != 0) continue;
+    const Endpoint local{address, static_cast<std::uint16_t>(config_.ike_port)};
+    ports.ike.push_back(or_throw(UdpPort::open({.bind = local, .reuse_port = false})));
+    if (!ike_sender_.add(local, ports.ike.back().fd())) throw std::runtime_error("no file descriptor is left");
+  }
+  ports.channel.push_back(std::move(channel[worker]));
+  return ports;
+}
+
+void Edge::make_tables() {
+  const auto post = [this](std::uint32_t worker, Command command) { this->post(worker, std::move(command)); };
+  peers_ = std::make_unique<Peers>(
+      PeersConfig{.workers = worker_count_, .replay_window = config_.replay_window,
+                  .delete_grace = config_.delete_grace, .peer_grace = config_.peer_grace},
+      PeersContext{.random = random_, .now = app::now, .unix_seconds = unix_now, .post = post,
+                   .peer_gone = [this](const Peer& peer) { relays_->on_peer_gone(peer); }});
+  backends_ = std::make_unique<Backends>(
+      config_.agents,
+      BackendsContext{.now = app::now, .unix_seconds = unix_now, .post = post, .workers = worker_count_},
+      BackendEvents{
+          .up =
+              [this](const Backend& backend) {
+                app::log_info("agent up", {LogField("agent", backend.name),
+                                           LogField("remote", backend.remote.to_string()),
+                                           LogField("weight", backend.hello.weight)});
+                operations_->backend_up(backend_view(backend));
+              },
+          .down =
+              [this](const Backend& backend, const std::string& cause) {
+                relays_->on_backend_down(backend, cause);
+                operations_->backend_down(backend_view(backend), cause);
+              },
+          .event = [this](const Backend& backend,
+                          const channel::EdgeEvent& event) { relays_->on_agent_event(backend, event); }});
+  relays_ = std::make_unique<Relays>(RelaysContext{
+      .random = random_, .peers = *peers_, .backends = *backends_, .now = app::now, .unix_seconds = unix_now,
+      .post = post, .end_peer = [this](PeerId peer) { end_peer(peer); },
+      .session_up = [this](const Relay& relay,
+                           const AgentSession& session) { operations_->session_up(session_view(relay, &session)); },
+      .session_down =
+          [this](const Relay& relay, const AgentSession& session, const std::string& cause, const std::string& text) {
+            operations_->session_down(session_view(relay, &session), cause, text);
+          },
+      .mtu = config_.mtu});
+  channel_spis_ = std::make_unique<channel::RandomSpiSource>(worker_count_, random_);
+}
+
+void Edge::start() {
+  std::uint8_t boot[8];
+  random_.fill(boot);
+  operations_ = std::make_unique<OperationsServer>(
+      io_.get_executor(), vici::ServerOptions{.path = config_.operations_socket.string(), .mode = 0660, .owner = {}, .group = {}}, *this);
+  if (const auto error = operations_->start()) throw std::runtime_error(error->text);
+
+  auto identity = or_throw(transport::load_identity(
+      {config_.tls_ca.string(), config_.tls_certificate.string(), config_.tls_key.string()}, transport::Role::kEdge));
+  if (identity.self().name != config_.name) {
+    throw std::runtime_error(config_.tls_certificate.string() + " is for \"" + identity.self().name +
+                             "\", but edge.name is \"" + config_.name + "\"");
+  }
+  transport::ChannelListenerConfig listen;
+  listen.listen = config_.channel_listen;
+  listen.control = {.edge_name = config_.name, .boot_id = load_be64(boot), .workers = worker_count_,
+                    .data_port = static_cast<std::uint16_t>(config_.data_port), .times = {}};
+  listener_ = or_throw(
+      transport::ChannelListener::open(io_, std::move(listen), std::move(identity), *channel_spis_, *backends_));
+
+  ike_ = std::make_unique<CharonProvider>(io_, ike_config(config_), *peers_, *this);
+  ike_->start();
+  wait_for_events();
+  tick();
+}
+
+void Edge::stop() {
+  if (std::exchange(stopping_, true)) return;
+  app::log_info("stopping");
+  if (relays_) relays_->close_all(channel::CloseCause::kEdgeStopping, "the edge is stopping");
+  if (ike_) ike_->stop();
+  if (listener_) listener_->stop("the edge is stopping");
+  if (operations_) operations_->stop();
+  timer_.cancel();
+  woken_.cancel();
+}
+
+void Edge::wait_for_events() {
+  woken_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error || stopping_) return;
+    std::uint64_t ignored = 0;
+    [[maybe_unused]] const auto got = ::read(woken_.native_handle(), &ignored, sizeof ignored);
+    take_events();
+    wait_for_events();
+  });
+}
+
+void Edge::take_events() {
+  for (const auto& worker : workers_) {
+    while (auto event = worker->next_event()) take(std::move(*event));
+  }
+}
+
+void Edge::take(Event event) {
+  if (auto* ike = std::get_if<IkeArrived>(&event)) {
+    ike_->ike_receive(ike->local, ike->remote, ike->marker, ike->datagram);
+  } else if (auto* sccrq = std::get_if<SccrqArrived>(&event)) {
+    relays_->on_sccrq(*sccrq);
+  } else if (auto* observed = std::get_if<TunnelObserved>(&event)) {
+    relays_->on_observed(std::move(*observed));
+  } else if (auto* moved = std::get_if<PeerMoved>(&event)) {
+    app::log_info("client moved", {LogField("from", moved->old_remote.to_string()),
+                                   LogField("to", moved->new_remote.to_string())});
+    peers_->moved(moved->peer, moved->new_remote);
+    ike_->moved(moved->inbound, moved->local, moved->old_remote, moved->new_remote);
+  } else if (auto* expired = std::get_if<SaExpired>(&event)) {
+    ike_->expired(expired->inbound, expired->local, expired->hard);
+  } else if (auto* done = std::get_if<FarewellDone>(&event)) {
+    relays_->on_farewell_done(*done);
+  }
+}
+
+void Edge::tick() {
+  for (const auto& worker : workers_) worker->flush();
+  peers_->tick();
+  relays_->tick(config_.peer_grace);
+  timer_.expires_after(kTick);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopping_) tick();
+  });
+}
+
+void Edge::end_peer(PeerId id) {
+  const auto* peer = peers_->find(id);
+  if (peer == nullptr) return;
+  const auto sas = peer->ike_sas;
+  for (const auto sa : sas) ike_->terminate(sa);
+}
+
+void Edge::ike_up(const IkePeer& ike) {
+  peers_->ike_up(ike);
+  const auto* peer = peers_->find(ike.ike_sa);
+  app::log_info("IKE SA up", {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string()),
+                              LogField("identity", ike.identity), LogField("version", ike.version),
+                              LogField("nat", ike.nat), LogField("proposal", ike.proposal)});
+}
+
+void Edge::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
+  peers_->ike_rekeyed(old_sa, ike);
+  const auto* peer = peers_->find(ike.ike_sa);
+  app::log_info("IKE SA rekeyed", {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string())});
+}
+
+void Edge::ike_down(IkeSaId ike_sa) {
+  if (const auto* peer = peers_->find(ike_sa)) {
+    app::log_info("IKE SA down", {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
+                                  LogField("identity", peer->identity)});
+  }
+  peers_->ike_down(ike_sa);
+}
+
+void Edge::child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) {
+  if (const auto* peer = peers_->find(ike_sa)) {
+    app::log_info("child SA up", {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
+                                  LogField("spi_in", to_hex_word(inbound.value())),
+                                  LogField("spi_out", to_hex_word(outbound.value()))});
+  }
+}
+
+void Edge::child_down(IkeSaId ike_sa, Spi inbound, Spi) {
+  if (const auto* peer = peers_->find(ike_sa)) {
+    app::log_info("child SA down", {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
+                                    LogField("spi_in", to_hex_word(inbound.value()))});
+  }
+}
+
+void Edge::ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
+                      const std::string& text) {
+  app::log_warning("IKE failed", {LogField("client", remote.to_string()), LogField("identity", identity),
+                                  LogField("cause", cause), LogField("text", text)});
+  operations_->notice({.level = NoticeLevel::kWarning, .topic = "ike", .correlation_id = {},
+                       .text = remote.to_string() + " " + cause + ": " + text});
+}
+
+void Edge::ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) {
+  ike_sender_.send(local, remote, marker, datagram);
+}
+
+void Edge::ike_ready(bool ready) {
+  ike_ready_ = ready;
+  if (ready) {
+    app::log_info("IKE ready");
+  } else {
+    app::log_warning("IKE not ready: no new client can connect until it is; established ones go on");
+  }
+}
+
+}  // namespace sluice::edge

@@ -1,0 +1,94 @@
+#pragma once
+// The graph of the edge's objects, and the joints between them. Thread: control.
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/app/system_random.hpp"
+#include "base/app/unique_fd.hpp"
+#include "edge/admin/operations_server.hpp"
+#include "edge/app/ike_sender.hpp"
+#include "edge/backends/backends.hpp"
+#include "edge/config/config.hpp"
+#include "edge/dataplane/worker.hpp"
+#include "edge/ike/charon_provider.hpp"
+#include "edge/relay/peers.hpp"
+#include "edge/relay/relays.hpp"
+#include "proto/transport/channel_listener.hpp"
+
+namespace sluice::edge {
+
+class Edge final : public IkeEvents, public StateView {
+ public:
+  /// Opens every socket. Throws std::runtime_error with what to do about it.
+  Edge(boost::asio::io_context& io, Config config);
+  ~Edge() override;
+
+  /// Starts charon, the agents' listener and the operations socket. Throws like the constructor.
+  void start();
+  /// Tells clients and agents, ends charon. Afterwards the io_context runs dry.
+  void stop();
+
+  // IkeEvents
+  void ike_up(const IkePeer& peer) override;
+  void ike_rekeyed(IkeSaId old_sa, const IkePeer& peer) override;
+  void ike_down(IkeSaId ike_sa) override;
+  void child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) override;
+  void child_down(IkeSaId ike_sa, Spi inbound, Spi outbound) override;
+  void ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
+                  const std::string& text) override;
+  void ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) override;
+  void ike_ready(bool ready) override;
+
+  // StateView
+  std::vector<SessionView> sessions() const override;
+  std::vector<BackendView> backends() const override;
+  std::vector<PeerView> peers() const override;
+  std::vector<DropView> drops() const override;
+  VersionView version() const override;
+  StatsView stats() const override;
+
+ private:
+  void make_workers();
+  void make_tables();
+  WorkerPorts open_ports(std::uint32_t worker, std::vector<std::vector<transport::UdpPort>>& natt,
+                         std::vector<transport::UdpPort>& channel);
+  void post(std::uint32_t worker, Command command) { workers_[worker]->post(std::move(command)); }
+  void wait_for_events();
+  void take_events();
+  void take(Event event);
+  void tick();
+  void end_peer(PeerId peer);
+  SessionView session_view(const Relay& relay, const AgentSession* session) const;
+  BackendView backend_view(const Backend& backend) const;
+  SaView sa_view(const Peer& peer, const ChildSa& child) const;
+
+  boost::asio::io_context& io_;
+  Config config_;
+  app::SystemRandom random_;
+  std::uint32_t worker_count_ = 1;
+  std::int64_t started_at_ = 0;
+  app::UniqueFd woken_fd_;
+  boost::asio::posix::stream_descriptor woken_;
+  boost::asio::steady_timer timer_;
+  bool stopping_ = false;
+  bool ike_ready_ = false;
+
+  IkeSender ike_sender_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<Backends> backends_;
+  std::unique_ptr<Relays> relays_;
+  std::unique_ptr<channel::RandomSpiSource> channel_spis_;
+  std::unique_ptr<OperationsServer> operations_;
+  std::unique_ptr<CharonProvider> ike_;
+  std::unique_ptr<transport::ChannelListener> listener_;
+};
+
+}  // namespace sluice::edge

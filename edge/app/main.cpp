@@ -1,0 +1,74 @@
+// sluice-edge: reads its configuration, builds the graph, runs the control thread until a signal ends it.
+
+#include <sys/prctl.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "base/app/log.hpp"
+#include "edge/app/edge.hpp"
+#include "edge/app/version.hpp"
+
+namespace {
+
+constexpr int kOk = 0, kFailed = 1, kUsage = 2;
+
+std::optional<sluice::edge::LoadedConfig> read_config(const std::string& file) {
+  auto loaded = sluice::edge::load_config(file);
+  if (!loaded) {
+    for (const auto& error : loaded.error()) std::cerr << error.to_string() << "\n";
+    return std::nullopt;
+  }
+  for (const auto& warning : loaded->warnings) std::cerr << "warning: " << warning << "\n";
+  return std::move(loaded).value();
+}
+
+int run(sluice::edge::Config config) {
+  using sluice::app::log_error;
+  // A core dump would hold the keys of everyone who is connected.
+  ::prctl(PR_SET_DUMPABLE, 0);
+  ::signal(SIGPIPE, SIG_IGN);
+  try {
+    boost::asio::io_context io(1);
+    sluice::edge::Edge edge(io, std::move(config));
+    boost::asio::signal_set signals(io, SIGINT, SIGTERM);
+    signals.async_wait([&](const boost::system::error_code& error, int) {
+      if (!error) edge.stop();
+    });
+    edge.start();
+    io.run();
+    sluice::app::log_info("stopped");
+    return kOk;
+  } catch (const std::exception& error) {
+    log_error("cannot run", {{"cause", error.what()}});
+    return kFailed;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App cli{"Sluice edge: ends IPsec for L2TP clients and relays each tunnel to a PPP server"};
+  std::string file = "/etc/sluice/edge.toml";
+  bool check = false;
+  cli.add_option("-c,--config", file, "configuration file")->capture_default_str();
+  cli.add_flag("--check", check, "only check the configuration: exit code 0 if it is good");
+  cli.set_version_flag("--version", std::string("sluice-edge ") + std::string(sluice::edge::kVersion));
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? kOk : kUsage;
+  }
+  auto loaded = read_config(file);
+  if (!loaded) return kFailed;
+  if (check) {
+    std::cout << file << ": good\n";
+    return kOk;
+  }
+  sluice::app::start_log("sluice-edge",
+                         sluice::app::parse_log_level(loaded->config.log_level).value_or(sluice::app::LogLevel::kInfo));
+  return run(std::move(loaded->config));
+}

@@ -1,0 +1,248 @@
+// What the operations socket shows, taken from the tables. Thread: control.
+#include <algorithm>
+
+#include "base/app/clock.hpp"
+#include "edge/app/edge.hpp"
+#include "edge/app/version.hpp"
+
+namespace sluice::edge {
+namespace {
+
+TrafficView traffic_of(const RelayStats& stats) {
+  return {stats.packets_in.read(), stats.bytes_in.read(), stats.packets_out.read(), stats.bytes_out.read()};
+}
+
+constexpr auto kLateReport = std::chrono::milliseconds(1500);
+
+template <class E>
+void add_drops(std::vector<DropView>& out, const std::string& stage, const CounterArray<E>& counters, auto name) {
+  for (std::size_t i = 0; i < CounterArray<E>::kSize; ++i) {
+    const auto reason = static_cast<E>(i);
+    const auto count = counters.read(reason);
+    if (count == 0) continue;
+    const std::string word(name(reason));
+    const auto known = std::find_if(out.begin(), out.end(),
+                                    [&](const DropView& row) { return row.stage == stage && row.reason == word; });
+    known == out.end() ? out.push_back({stage, word, count}) : void(known->count += count);
+  }
+}
+
+bool is_loss(transport::PortCount which) {
+  using transport::PortCount;
+  switch (which) {
+    case PortCount::kPacketsIn:
+    case PortCount::kBytesIn:
+    case PortCount::kPacketsOut:
+    case PortCount::kBytesOut:
+    case PortCount::kReceiveCalls:
+    case PortCount::kSendCalls:
+    case PortCount::kSegmentFallback:
+    case PortCount::kCount: return false;
+    case PortCount::kKernelDrops:
+    case PortCount::kTruncated:
+    case PortCount::kReceiveErrors:
+    case PortCount::kSendFull:
+    case PortCount::kSendTooBig:
+    case PortCount::kSendUnreachable:
+    case PortCount::kSendErrors: return true;
+  }
+  return false;
+}
+
+void add_port_drops(std::vector<DropView>& out, const std::string& stage,
+                    const CounterArray<transport::PortCount>& counters) {
+  for (std::size_t i = 0; i < CounterArray<transport::PortCount>::kSize; ++i) {
+    const auto which = static_cast<transport::PortCount>(i);
+    if (is_loss(which) && counters.read(which) > 0) {
+      out.push_back({stage, std::string(transport::to_string(which)), counters.read(which)});
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<SessionView> Edge::sessions() const {
+  std::vector<SessionView> out;
+  for (const auto& [id, relay] : relays_->all()) {
+    if (relay.agent_sessions.empty()) out.push_back(session_view(relay, nullptr));
+    for (const auto& [session_id, session] : relay.agent_sessions) out.push_back(session_view(relay, &session));
+  }
+  return out;
+}
+
+SessionView Edge::session_view(const Relay& relay, const AgentSession* session) const {
+  SessionView view;
+  view.correlation_id = relay.correlation_id;
+  view.peer = relay.peer;
+  if (const auto* peer = peers_->find(relay.peer)) {
+    view.peer_identity = peer->identity;
+    view.client = peer->remote;
+    view.edge = peer->local;
+    view.nat = peer->ike.nat;
+    view.ike_sa = peer->ike.ike_sa;
+    view.ike_version = peer->ike.version;
+    view.ike_proposal = peer->ike.proposal;
+    if (!peer->children.empty()) {
+      view.spi_in = peer->children.back().in;
+      view.spi_out = peer->children.back().out;
+      view.cipher = esp::suite(peer->children.back().suite).name;
+    }
+  }
+  view.client_tunnel = relay.client_tunnel;
+  view.agent_tunnel = relay.agent_tunnel;
+  view.relay = relay.id;
+  view.worker = relay.worker;
+  view.agent = relay.backend_name;
+  view.traffic = traffic_of(*relay.stats);
+  view.up_since = relay.opened_at;
+  if (!relay.sessions.empty()) {
+    view.stage = SessionStage::kSession;
+    view.client_session = relay.sessions.back().client;
+    view.agent_session = relay.sessions.back().agent;
+  }
+  if (session == nullptr) return view;
+  view.stage = SessionStage::kUp;
+  view.agent_session = session->session;
+  for (const auto& observed : relay.sessions) {
+    if (observed.agent == session->session) view.client_session = observed.client;
+  }
+  view.user = session->user;
+  view.auth_method = session->auth_method;
+  view.assigned_ip = session->client_ip;
+  view.up_since = session->since;
+  return view;
+}
+
+BackendView Edge::backend_view(const Backend& backend) const {
+  BackendView view;
+  view.id = backend.id;
+  view.name = backend.name;
+  view.address = backend.remote;
+  view.weight = backend.hello.weight;
+  view.sessions = backend.load.sessions;
+  view.tunnels = backend.placed;
+  view.max_sessions = backend.hello.max_sessions;
+  view.cpu_permille = backend.load.cpu_permille;
+  view.packets_per_second = backend.load.packets_per_second;
+  view.free_addresses = backend.load.free_addresses;
+  view.draining = backend.load.draining;
+  view.connected_since = backend.connected_since;
+  view.carrier = "udp";
+  view.software = backend.hello.software;
+  if (backend.reported_at) {
+    view.report_age = std::chrono::duration_cast<std::chrono::milliseconds>(app::now() - *backend.reported_at);
+  }
+  if (backend.channel == nullptr) {
+    view.state = BackendState::kDown;
+  } else if (view.draining) {
+    view.state = BackendState::kDraining;
+  } else {
+    view.state = view.report_age && *view.report_age > kLateReport ? BackendState::kSuspect : BackendState::kUp;
+  }
+  return view;
+}
+
+std::vector<BackendView> Edge::backends() const {
+  std::vector<BackendView> out;
+  for (const auto& [id, backend] : backends_->all()) out.push_back(backend_view(backend));
+  return out;
+}
+
+SaView Edge::sa_view(const Peer& peer, const ChildSa& child) const {
+  SaView view;
+  view.spi_in = child.in;
+  view.spi_out = child.out;
+  view.cipher = esp::suite(child.suite).name;
+  view.udp_encapsulated = child.udp_encapsulated;
+  view.worker = peer.worker;
+  view.installed_at = child.installed_at;
+  if (child.stats_in) {
+    view.traffic.packets_in = child.stats_in->packets.read();
+    view.traffic.bytes_in = child.stats_in->bytes.read();
+    view.replayed = child.stats_in->replayed.read();
+    view.unauthentic = child.stats_in->unauthentic.read();
+    view.malformed = child.stats_in->malformed.read();
+  }
+  if (child.stats_out) {
+    view.traffic.packets_out = child.stats_out->packets.read();
+    view.traffic.bytes_out = child.stats_out->bytes.read();
+  }
+  return view;
+}
+
+std::vector<PeerView> Edge::peers() const {
+  std::map<PeerId, PeerView> views;
+  for (const auto& [id, peer] : peers_->all()) {
+    auto& view = views[id];
+    view.id = id;
+    view.correlation_id = peer.correlation_id;
+    view.identity = peer.identity;
+    view.remote = peer.remote;
+    view.local = peer.local;
+    view.nat = peer.ike.nat;
+    view.ike_sa = peer.ike.ike_sa;
+    view.ike_version = peer.ike.version;
+    view.ike_proposal = peer.ike.proposal;
+    view.up_since = peer.up_since;
+    for (const auto& child : peer.children) view.sas.push_back(sa_view(peer, child));
+  }
+  for (const auto& [id, relay] : relays_->all()) {
+    const auto view = views.find(relay.peer);
+    if (view == views.end()) continue;
+    ++view->second.tunnels;
+    view->second.sessions += static_cast<std::uint32_t>(relay.agent_sessions.size());
+  }
+  std::vector<PeerView> out;
+  for (auto& [id, view] : views) out.push_back(std::move(view));
+  return out;
+}
+
+std::vector<DropView> Edge::drops() const {
+  std::vector<DropView> out;
+  for (const auto& worker : workers_) {
+    const auto& pipeline = worker->pipeline();
+    add_drops(out, "relay", pipeline.drops(), [](Drop d) { return name_of(d); });
+    add_drops(out, "esp", pipeline.client_esp_drops(), [](esp::DropReason d) { return esp::drop_reason_name(d); });
+    add_drops(out, "channel", pipeline.channel_esp_drops(), [](esp::DropReason d) { return esp::drop_reason_name(d); });
+    add_drops(out, "l2tp", pipeline.l2tp_drops(), [](l2tp::DropReason d) { return l2tp::to_string(d); });
+    const auto& ports = worker->ports();
+    for (const auto& port : ports.ike) add_port_drops(out, "udp-ike", port.counts());
+    for (const auto& port : ports.natt) add_port_drops(out, "udp-natt", port.counts());
+    for (const auto& port : ports.raw) add_port_drops(out, "ip-esp", port.counts());
+    for (const auto& port : ports.channel) add_port_drops(out, "udp-channel", port.counts());
+  }
+  if (ike_sender_.failed().read() > 0) out.push_back({"ike", "send-failed", ike_sender_.failed().read()});
+  return out;
+}
+
+VersionView Edge::version() const {
+  VersionView view;
+  view.version = kVersion;
+  view.edge_name = config_.name;
+  view.ike_provider = "charon";
+  return view;
+}
+
+StatsView Edge::stats() const {
+  StatsView view;
+  view.started_at = started_at_;
+  view.workers = worker_count_;
+  view.ike_ready = ike_ready_;
+  view.peers = peers_->all().size();
+  view.sas = peers_->sa_count();
+  view.tunnels = relays_->all().size();
+  view.sessions = relays_->session_count();
+  view.backends_total = static_cast<std::uint32_t>(backends_->all().size());
+  view.backends_up = static_cast<std::uint32_t>(backends_->alive());
+  for (const auto& drop : drops()) view.drops += drop.count;
+  for (const auto& [id, relay] : relays_->all()) {
+    const auto traffic = traffic_of(*relay.stats);
+    view.traffic.packets_in += traffic.packets_in;
+    view.traffic.bytes_in += traffic.bytes_in;
+    view.traffic.packets_out += traffic.packets_out;
+    view.traffic.bytes_out += traffic.bytes_out;
+  }
+  return view;
+}
+
+}  // namespace sluice::edge

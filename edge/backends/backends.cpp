@@ -1,0 +1,107 @@
+#include "edge/backends/backends.hpp"
+
+#include <algorithm>
+
+#include "base/app/log.hpp"
+
+namespace sluice::edge {
+
+Backends::Backends(std::vector<std::string> allowed, BackendsContext context, BackendEvents events)
+    : allowed_(allowed.begin(), allowed.end()), context_(std::move(context)), events_(std::move(events)) {}
+
+bool Backends::authorise(const transport::PeerName& agent) {
+  return agent.role == transport::Role::kAgent && (allowed_.empty() || allowed_.contains(agent.name));
+}
+
+void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentReady& ready,
+                          std::vector<channel::PathKeys> keys) {
+  const auto& name = channel.peer().name;
+  std::vector<transport::EdgeChannel*> former;
+  for (auto& [id, other] : backends_) {
+    if (other.name == name && other.channel != nullptr) former.push_back(other.channel);
+  }
+  // An agent that was cut off comes back before its old connection is known to be dead.
+  for (auto* old : former) old->close("the agent connected anew");
+  std::erase_if(backends_, [&](const auto& row) { return row.second.name == name && row.second.channel == nullptr; });
+
+  const BackendId id(next_id_++);
+  Backend& backend = backends_[id];
+  backend = {.id = id, .name = name, .remote = channel.remote(), .channel = &channel, .hello = ready.agent, .load = {},
+             .reported_at = context_.now(), .connected_since = context_.unix_seconds(), .placed = 0};
+  install(backend, channel, std::move(keys));
+  events_.up(backend);
+}
+
+void Backends::install(const Backend& backend, const transport::EdgeChannel& channel,
+                       std::vector<channel::PathKeys> keys) {
+  for (auto& key : keys) {
+    context_.post(key.path.edge_worker,
+                  AddPath{.backend = backend.id, .agent_worker = key.path.agent_worker,
+                          .to_edge = key.path.spi_to_edge, .to_agent = key.path.spi_to_agent,
+                          .to_edge_key = std::move(key.to_edge), .to_agent_key = std::move(key.to_agent),
+                          .agent = channel.data_endpoint(), .local = channel.local_address()});
+  }
+}
+
+void Backends::paths_renewed(transport::EdgeChannel& channel, const channel::DataPaths&,
+                             std::vector<channel::PathKeys> keys) {
+  if (const auto* backend = find(channel)) install(*backend, channel, std::move(keys));
+}
+
+void Backends::channel_event(transport::EdgeChannel& channel, const channel::EdgeEvent& event) {
+  auto* backend = find(channel);
+  if (backend == nullptr) return;
+  if (const auto* load = std::get_if<channel::LoadReport>(&event)) {
+    backend->load = *load;
+    backend->reported_at = context_.now();
+    return;
+  }
+  events_.event(*backend, event);
+}
+
+void Backends::channel_down(transport::EdgeChannel& channel, const channel::Dead& dead) {
+  auto* backend = find(channel);
+  if (backend == nullptr) return;
+  backend->channel = nullptr;
+  for (std::uint32_t worker = 0; worker < context_.workers; ++worker) {
+    context_.post(worker, RemovePaths{backend->id});
+  }
+  events_.down(*backend, std::string(channel::to_string(dead.cause)) + (dead.text.empty() ? "" : ": " + dead.text));
+}
+
+void Backends::connection_failed(const Endpoint& remote, const std::string& name, const std::string& cause) {
+  app::log_warning("agent connection refused", {{"remote", remote.to_string()},
+                                                {"name", name.empty() ? std::string("(not authenticated)") : name},
+                                                {"cause", cause}});
+}
+
+std::optional<BackendId> Backends::pick(std::span<const BackendId> tried) const {
+  std::vector<Candidate> candidates;
+  candidates.reserve(backends_.size());
+  for (const auto& [id, backend] : backends_) {
+    candidates.push_back({.id = id, .weight = std::max(backend.hello.weight, 1U),
+                          .sessions = std::max(backend.load.sessions, backend.placed),
+                          .max_sessions = backend.hello.max_sessions, .alive = backend.channel != nullptr,
+                          .draining = backend.load.draining});
+  }
+  return pick_least_loaded(candidates, tried);
+}
+
+Backend* Backends::find(BackendId id) {
+  const auto found = backends_.find(id);
+  return found == backends_.end() ? nullptr : &found->second;
+}
+
+Backend* Backends::find(const transport::EdgeChannel& channel) {
+  for (auto& [id, backend] : backends_) {
+    if (backend.channel == &channel) return &backend;
+  }
+  return nullptr;
+}
+
+std::size_t Backends::alive() const {
+  return static_cast<std::size_t>(
+      std::count_if(backends_.begin(), backends_.end(), [](const auto& row) { return row.second.channel != nullptr; }));
+}
+
+}  // namespace sluice::edge

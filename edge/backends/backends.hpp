@@ -1,0 +1,79 @@
+#pragma once
+// The agents that are, or were, connected: their channels, their load, and who gets the next tunnel. Thread: control.
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "edge/backends/placement.hpp"
+#include "edge/dataplane/messages.hpp"
+#include "proto/transport/channel_listener.hpp"
+
+namespace sluice::edge {
+
+/// One connection of one agent; a reconnect is another backend with the same name. Kept for a while after it went.
+struct Backend {
+  BackendId id;
+  std::string name;  ///< from its certificate
+  Endpoint remote;
+  transport::EdgeChannel* channel = nullptr;  ///< null once it is down
+  channel::Hello hello;
+  channel::LoadReport load;
+  std::optional<Instant> reported_at;
+  std::int64_t connected_since = 0;  ///< seconds since the epoch
+  std::uint32_t placed = 0;          ///< relays of this edge on it
+};
+
+/// What the backends tell the rest of the edge.
+struct BackendEvents {
+  std::function<void(const Backend&)> up;
+  /// Called while the backend can still be found.
+  std::function<void(const Backend&, const std::string& cause)> down;
+  std::function<void(const Backend&, const channel::EdgeEvent&)> event;
+};
+
+struct BackendsContext {
+  std::function<Instant()> now;
+  std::function<std::int64_t()> unix_seconds;
+  std::function<void(std::uint32_t worker, Command)> post;
+  std::uint32_t workers = 1;
+};
+
+class Backends final : public transport::EdgeChannelHandler {
+ public:
+  /// `allowed`: certificate names of agents; empty takes every agent of our CA.
+  Backends(std::vector<std::string> allowed, BackendsContext context, BackendEvents events);
+
+  bool authorise(const transport::PeerName& agent) override;
+  void channel_up(transport::EdgeChannel& channel, const channel::AgentReady& ready,
+                  std::vector<channel::PathKeys> keys) override;
+  void paths_renewed(transport::EdgeChannel& channel, const channel::DataPaths& paths,
+                     std::vector<channel::PathKeys> keys) override;
+  void channel_event(transport::EdgeChannel& channel, const channel::EdgeEvent& event) override;
+  void channel_down(transport::EdgeChannel& channel, const channel::Dead& dead) override;
+  void connection_failed(const Endpoint& remote, const std::string& name, const std::string& cause) override;
+
+  /// The agent for a new tunnel, passing over those in `tried`.
+  std::optional<BackendId> pick(std::span<const BackendId> tried) const;
+  Backend* find(BackendId id);
+  const std::map<BackendId, Backend>& all() const { return backends_; }
+  std::size_t alive() const;
+
+ private:
+  void install(const Backend& backend, const transport::EdgeChannel& channel, std::vector<channel::PathKeys> keys);
+  Backend* find(const transport::EdgeChannel& channel);
+
+  std::set<std::string> allowed_;
+  BackendsContext context_;
+  BackendEvents events_;
+  std::uint32_t next_id_ = 1;
+  std::map<BackendId, Backend> backends_;
+};
+
+}  // namespace sluice::edge

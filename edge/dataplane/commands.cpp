@@ -1,0 +1,270 @@
+// What the control thread tells a worker. Thread: the worker, between bursts.
+#include <algorithm>
+
+#include "edge/dataplane/state.hpp"
+
+namespace sluice::edge {
+namespace {
+
+// RFC 2661 §5.8: a StopCCN is retransmitted after 1, 2, 4 and 8 s.
+constexpr std::array<std::chrono::seconds, 5> kFarewellIntervals{
+    std::chrono::seconds(1), std::chrono::seconds(2), std::chrono::seconds(4), std::chrono::seconds(8),
+    std::chrono::seconds(8)};
+
+}  // namespace
+
+Pipeline::Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit)
+    : engine_(std::move(engine)),
+      replay_window_(replay_window),
+      emit_(std::move(emit)),
+      work_(std::make_unique<Workspace>()) {}
+
+Pipeline::~Pipeline() = default;
+
+void Pipeline::apply(Command command, Instant now, OutgoingBatch& out) {
+  std::visit(
+      [&]<class T>(T& value) {
+        if constexpr (!std::is_same_v<T, std::monostate> && !std::is_same_v<T, StopWorker>) apply_one(value, now, out);
+      },
+      command);
+}
+
+Pipeline::PeerState& Pipeline::peer_for(const AddSa& command) {
+  auto& slot = peers_[command.peer];
+  if (!slot) {
+    slot = std::make_unique<PeerState>();
+    slot->id = command.peer;
+  }
+  const auto& spec = command.spec;
+  slot->local = spec.inbound ? spec.destination : spec.source;
+  slot->remote = spec.inbound ? spec.source : spec.destination;
+  slot->udp_encapsulated = spec.udp_encapsulated;
+  return *slot;
+}
+
+void Pipeline::apply_one(AddSa& command, Instant, OutgoingBatch&) {
+  auto& peer = peer_for(command);
+  const auto& spec = command.spec;
+  const esp::SaParameters parameters{
+      .spi = spec.spi,
+      .suite = &esp::suite(command.suite),
+      .encryption_key = spec.encryption_key.bytes(),
+      .integrity_key = spec.integrity_key.bytes(),
+      .extended_sequence = spec.extended_sequence,
+      .replay_window = std::max(spec.replay_window, replay_window_),
+      .last_sequence = 0,
+      .limits = {spec.lifetime.soft_bytes, spec.lifetime.hard_bytes, spec.lifetime.soft_packets,
+                 spec.lifetime.hard_packets}};
+  if (spec.inbound) {
+    auto sa = engine_->make_inbound(parameters);
+    if (!sa) return client_esp_drops_.add(esp::DropReason::kEngineFailure);
+    remove_inbound(spec.spi);
+    auto entry = std::make_unique<InboundEntry>();
+    entry->spi = spec.spi;
+    entry->peer = &peer;
+    entry->sa = std::move(*sa);
+    entry->stats = command.stats;
+    entry->sa->set_user(entry.get());
+    inbound_.insert(spec.spi.value(), entry.get());
+    peer.inbound.push_back(spec.spi);
+    inbound_owned_[spec.spi] = std::move(entry);
+  } else {
+    auto sa = engine_->make_outbound(parameters);
+    if (!sa) return client_esp_drops_.add(esp::DropReason::kEngineFailure);
+    peer.outbound.push_back({spec.spi, command.paired_inbound, std::move(*sa), command.stats});
+  }
+}
+
+void Pipeline::apply_one(RemoveSa& command, Instant now, OutgoingBatch&) {
+  if (command.inbound) {
+    const auto found = inbound_owned_.find(command.spi);
+    if (found == inbound_owned_.end() || found->second->remove_at) return;
+    found->second->remove_at = now + command.grace;
+    lingering_.push_back(command.spi);
+    return;
+  }
+  const auto peer = peers_.find(command.peer);
+  if (peer == peers_.end()) return;
+  auto& outbound = peer->second->outbound;
+  const auto at = std::find_if(outbound.begin(), outbound.end(), [&](const auto& o) { return o.spi == command.spi; });
+  if (at == outbound.end()) return;
+  const auto index = static_cast<std::size_t>(at - outbound.begin());
+  auto& current = peer->second->current;
+  outbound.erase(at);
+  // With the one in use gone, the newest is the one the peer wants, proven or not.
+  if (index == current) current = outbound.empty() ? 0 : outbound.size() - 1;
+  if (index < current) --current;
+}
+
+void Pipeline::remove_inbound(Spi spi) {
+  const auto found = inbound_owned_.find(spi);
+  if (found == inbound_owned_.end()) return;
+  inbound_.erase(spi.value());
+  std::erase(found->second->peer->inbound, spi);
+  std::erase(lingering_, spi);
+  inbound_owned_.erase(found);
+}
+
+void Pipeline::apply_one(MovePeer& command, Instant, OutgoingBatch&) {
+  const auto found = peers_.find(command.peer);
+  if (found == peers_.end()) return;
+  found->second->local = command.local;
+  found->second->remote = command.remote;
+  found->second->udp_encapsulated = command.udp_encapsulated;
+}
+
+void Pipeline::apply_one(RemovePeer& command, Instant, OutgoingBatch&) {
+  const auto found = peers_.find(command.peer);
+  if (found == peers_.end()) return;
+  auto& peer = *found->second;
+  while (!peer.relays.empty()) remove_relay(peer.relays.back()->id);
+  while (!peer.inbound.empty()) remove_inbound(peer.inbound.back());
+  peers_.erase(found);
+}
+
+void Pipeline::apply_one(BindRelay& command, Instant now, OutgoingBatch& out) {
+  const auto peer = peers_.find(command.peer);
+  if (peer == peers_.end()) return drop(Drop::kUnknownTunnel);
+  remove_relay(command.relay);
+  auto relay = std::make_unique<RelayState>();
+  relay->id = command.relay;
+  relay->peer = peer->second.get();
+  relay->path_key = {command.backend, command.agent_worker};
+  const auto path = paths_.find(relay->path_key);
+  relay->path = path == paths_.end() ? nullptr : path->second.get();
+  relay->client_tunnel = command.client_tunnel;
+  relay->agent_tunnel = command.agent_tunnel;
+  relay->client_port = command.client_port;
+  relay->stats = command.stats;
+  auto& bound = *relay;
+  peer->second->relays.push_back(relay.get());
+  relay_table_.insert(command.relay.value(), relay.get());
+  relays_[command.relay] = std::move(relay);
+
+  constexpr std::size_t kRoom = 128;
+  const auto buffer = work_->own_buffer();
+  if (command.first_packet.size() + 2 * kRoom > buffer.size()) return drop(Drop::kNoBuffer);
+  std::copy(command.first_packet.begin(), command.first_packet.end(), buffer.begin() + kRoom);
+  control_from_client(bound, command.first_packet);
+  queue_to_agent(bound, esp::PacketBuffer::within(buffer, kRoom, command.first_packet.size()));
+  seal_to_agents(out);
+  (void)now;
+}
+
+void Pipeline::apply_one(UnbindRelay& command, Instant, OutgoingBatch&) { remove_relay(command.relay); }
+
+void Pipeline::remove_relay(RelayId id) {
+  const auto found = relays_.find(id);
+  if (found == relays_.end()) return;
+  std::erase(found->second->peer->relays, found->second.get());
+  std::erase(farewells_, id);
+  relay_table_.erase(id.value());
+  relays_.erase(found);
+}
+
+void Pipeline::apply_one(SendL2tp& command, Instant, OutgoingBatch& out) {
+  const auto peer = peers_.find(command.peer);
+  if (peer != peers_.end()) send_to_client(*peer->second, command.client_port, command.packet, out);
+}
+
+void Pipeline::apply_one(AddPath& command, Instant, OutgoingBatch&) {
+  const auto& suite = esp::suite(esp::SuiteId::kAesGcm128);
+  esp::SaParameters in{.spi = command.to_edge, .suite = &suite, .encryption_key = command.to_edge_key.bytes(),
+                       .integrity_key = {}, .extended_sequence = true, .replay_window = 0, .last_sequence = 0,
+                       .limits = {}};
+  auto out = in;
+  out.spi = command.to_agent;
+  out.encryption_key = command.to_agent_key.bytes();
+  auto in_sa = engine_->make_inbound(in);
+  auto out_sa = engine_->make_outbound(out);
+  if (!in_sa || !out_sa) return channel_esp_drops_.add(esp::DropReason::kEngineFailure);
+  const PathKey key{command.backend, command.agent_worker};
+  auto& slot = paths_[key];
+  if (slot) {
+    path_table_.erase(slot->to_edge.value());
+  } else {
+    slot = std::make_unique<PathState>();
+    slot->key = key;
+    slot->agent = command.agent;
+    slot->local = command.local;
+  }
+  slot->to_edge = command.to_edge;
+  slot->in = std::move(*in_sa);
+  slot->out = std::move(*out_sa);
+  path_table_.insert(command.to_edge.value(), slot.get());
+}
+
+void Pipeline::apply_one(RemovePaths& command, Instant, OutgoingBatch&) {
+  std::vector<PathKey> keys;
+  for (const auto& [key, path] : paths_) {
+    if (key.first == command.backend) keys.push_back(key);
+  }
+  for (const auto& key : keys) remove_path(key);
+}
+
+void Pipeline::remove_path(PathKey key) {
+  const auto found = paths_.find(key);
+  for (auto& [id, relay] : relays_) {
+    if (relay->path == found->second.get()) relay->path = nullptr;
+  }
+  path_table_.erase(found->second->to_edge.value());
+  paths_.erase(found);
+}
+
+void Pipeline::report(const RelayState& relay, l2tp::Observation what) {
+  const auto& observer = relay.observer;
+  TunnelObserved event{.relay = relay.id, .what = what, .sessions = observer.sessions(),
+                       .client_host = observer.client_host(), .close_text = {}, .closed_by_client = false};
+  const auto& close = what == l2tp::Observation::kTunnelClosed ? observer.closed() : observer.last_session_close();
+  if (close) {
+    event.close_text = l2tp::Observer::describe(*close);
+    event.closed_by_client = close->by == l2tp::Side::kClient;
+  }
+  emit_(std::move(event));
+}
+
+void Pipeline::apply_one(Farewell& command, Instant now, OutgoingBatch& out) {
+  const auto found = relays_.find(command.relay);
+  if (found == relays_.end()) return emit_(FarewellDone{command.relay, false});
+  auto& relay = *found->second;
+  if (relay.farewell) return;
+  relay.farewell = FarewellState{command.result, std::move(command.text), 0, now};
+  farewells_.push_back(relay.id);
+  say_farewell(relay, now, out);
+}
+
+void Pipeline::say_farewell(RelayState& relay, Instant now, OutgoingBatch& out) {
+  auto& state = *relay.farewell;
+  const auto packet = relay.observer.farewell(state.result, state.text);
+  if (!packet || state.sent == static_cast<int>(kFarewellIntervals.size())) return finish_farewell(relay, false);
+  send_to_client(*relay.peer, relay.client_port, *packet, out);
+  state.next = now + kFarewellIntervals[static_cast<std::size_t>(state.sent++)];
+}
+
+void Pipeline::finish_farewell(RelayState& relay, bool acknowledged) {
+  const auto id = relay.id;
+  remove_relay(id);
+  emit_(FarewellDone{id, acknowledged});
+}
+
+void Pipeline::on_timeout(Instant now, OutgoingBatch& out) {
+  const auto lingering = lingering_;
+  for (const auto spi : lingering) {
+    if (inbound_owned_.at(spi)->remove_at <= now) remove_inbound(spi);
+  }
+  const auto farewells = farewells_;
+  for (const auto id : farewells) {
+    auto& relay = *relays_.at(id);
+    if (relay.farewell->next <= now) say_farewell(relay, now, out);
+  }
+}
+
+std::optional<Instant> Pipeline::next_timeout() const {
+  std::optional<Instant> next;
+  const auto consider = [&](Instant at) { next = next ? std::min(*next, at) : at; };
+  for (const auto spi : lingering_) consider(*inbound_owned_.at(spi)->remove_at);
+  for (const auto id : farewells_) consider(relays_.at(id)->farewell->next);
+  return next;
+}
+
+}  // namespace sluice::edge

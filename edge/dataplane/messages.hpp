@@ -1,0 +1,148 @@
+#pragma once
+// What the control thread and a data worker say to each other, over queues. Values only; whoever receives one owns it.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/counters.hpp"
+#include "base/ids.hpp"
+#include "base/ip.hpp"
+#include "base/secret.hpp"
+#include "base/time.hpp"
+#include "edge/ike/provider.hpp"
+#include "esp/suite.hpp"
+#include "l2tp/codes.hpp"
+#include "l2tp/observer.hpp"
+
+namespace sluice::edge {
+
+/// Counters of one SA direction. Written by its worker, read by the control thread, which outlives the SA with it.
+struct SaStats {
+  Counter packets, bytes;           ///< bytes of the ESP payload
+  Counter replayed, unauthentic, malformed;
+  Counter last_use;                 ///< monotonic seconds, set by add of the difference
+};
+
+/// Counters of one relay, "in" being from the client.
+struct RelayStats {
+  Counter packets_in, bytes_in, packets_out, bytes_out;  ///< L2TP packets
+};
+
+// ---- control to worker --------------------------------------------------------------------------------------------
+
+/// Installs one direction of a child SA; its peer comes into being with the first.
+struct AddSa {
+  PeerId peer;
+  SaSpec spec;
+  esp::SuiteId suite{};
+  Spi paired_inbound;  ///< of an outbound SA: a packet on that one proves that the peer uses the new pair
+  std::shared_ptr<SaStats> stats;
+};
+/// An inbound SA lives on for `grace`; an outbound one goes at once.
+struct RemoveSa {
+  Spi spi;
+  bool inbound = false;
+  PeerId peer;
+  Duration grace{};
+};
+struct MovePeer {
+  PeerId peer;
+  Endpoint local, remote;
+  bool udp_encapsulated = false;
+};
+/// The peer with all its SAs and tunnels.
+struct RemovePeer {
+  PeerId peer;
+};
+/// Binds a tunnel to an agent and relays its first packet.
+struct BindRelay {
+  RelayId relay;
+  PeerId peer;
+  BackendId backend;
+  std::uint32_t agent_worker = 0;
+  TunnelId client_tunnel, agent_tunnel;
+  std::uint16_t client_port = 0;  ///< of L2TP inside ESP
+  std::shared_ptr<RelayStats> stats;
+  ByteVector first_packet;
+};
+struct UnbindRelay {
+  RelayId relay;
+};
+/// Speaks StopCCN in a dead agent's name until the client acknowledges or the retransmissions are used up.
+struct Farewell {
+  RelayId relay;
+  l2tp::StopResult result{};
+  std::string text;
+};
+/// One L2TP packet to a client that has no relay: a refusal.
+struct SendL2tp {
+  PeerId peer;
+  std::uint16_t client_port = 0;
+  ByteVector packet;
+};
+/// The data path to one worker of an agent.
+struct AddPath {
+  BackendId backend;
+  std::uint32_t agent_worker = 0;
+  Spi to_edge, to_agent;
+  Secret to_edge_key, to_agent_key;  ///< AES-128-GCM key and salt
+  Endpoint agent;                    ///< where it takes data frames, until its own say otherwise
+  IpAddress local;                   ///< our address towards it
+};
+struct RemovePaths {
+  BackendId backend;
+};
+struct StopWorker {};
+
+using Command = std::variant<std::monostate, AddSa, RemoveSa, MovePeer, RemovePeer, BindRelay, UnbindRelay, Farewell,
+                             SendL2tp, AddPath, RemovePaths, StopWorker>;
+
+// ---- worker to control --------------------------------------------------------------------------------------------
+
+/// An IKE datagram, without non-ESP marker.
+struct IkeArrived {
+  Endpoint local, remote;
+  bool marker = false;
+  ByteVector datagram;
+};
+/// An SCCRQ that belongs to no relay.
+struct SccrqArrived {
+  PeerId peer;
+  std::uint16_t client_port = 0;
+  ByteVector packet;
+};
+/// A control message changed what is known of a tunnel.
+struct TunnelObserved {
+  RelayId relay;
+  l2tp::Observation what{};
+  std::vector<l2tp::ObservedSession> sessions;
+  std::string client_host;
+  std::string close_text;  ///< who closed and why, where something was closed
+  bool closed_by_client = false;
+};
+/// Authenticated packets of a peer come from elsewhere.
+struct PeerMoved {
+  PeerId peer;
+  Spi inbound;
+  Endpoint local, old_remote, new_remote;
+};
+struct SaExpired {
+  PeerId peer;
+  Spi inbound;
+  Endpoint local;
+  bool hard = false;
+};
+/// The client has acknowledged the farewell, or was given every chance to.
+struct FarewellDone {
+  RelayId relay;
+  bool acknowledged = false;
+};
+
+using Event = std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired, FarewellDone>;
+
+}  // namespace sluice::edge

@@ -1,0 +1,162 @@
+#pragma once
+// The packet path of one worker, without its sockets: ESP from clients to L2TP to the agents' channel, and back.
+// upstream.cpp and downstream.cpp read top to bottom, a stage at a time over the whole burst.
+// Thread: one worker. Counters may be read from any thread.
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/counters.hpp"
+#include "base/random.hpp"
+#include "edge/dataplane/drops.hpp"
+#include "edge/dataplane/flat_table.hpp"
+#include "edge/dataplane/messages.hpp"
+#include "esp/engine.hpp"
+#include "l2tp/drop_reason.hpp"
+#include "l2tp/observer.hpp"
+#include "proto/channel/data_frame.hpp"
+#include "proto/transport/packet.hpp"
+
+namespace sluice::edge {
+
+/// Where a sealed packet leaves.
+enum class Exit : std::uint8_t { kClientUdp, kClientRaw, kAgent };
+
+struct Outgoing {
+  Exit exit = Exit::kAgent;
+  transport::TxPacket packet;
+};
+
+/// Which packets of a burst go where; the bytes stay valid until the next call into the pipeline or the port they came
+/// from.
+class OutgoingBatch {
+ public:
+  void clear() { packets_.clear(); }
+  void add(Exit exit, const transport::TxPacket& packet) { packets_.push_back({exit, packet}); }
+  std::span<const Outgoing> packets() const { return packets_; }
+
+ private:
+  std::vector<Outgoing> packets_;
+};
+
+class Pipeline {
+ public:
+  static constexpr std::size_t kMaxBurst = 256;
+  using Emit = std::function<void(Event)>;
+
+  Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit);
+  ~Pipeline();
+
+  /// Datagrams from the UDP port where IKE has a marker, and ESP packets without UDP. At most kMaxBurst each.
+  void from_clients(std::span<transport::RxPacket> packets, std::uint16_t local_port, Instant now, OutgoingBatch& out);
+  void from_clients_raw(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out);
+  /// Data frames from agents. At most kMaxBurst.
+  void from_agents(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out);
+
+  void apply(Command command, Instant now, OutgoingBatch& out);
+  /// Timers: grace times and farewells.
+  void on_timeout(Instant now, OutgoingBatch& out);
+  std::optional<Instant> next_timeout() const;
+
+  const CounterArray<Drop>& drops() const { return drops_; }
+  const CounterArray<esp::DropReason>& client_esp_drops() const { return client_esp_drops_; }
+  const CounterArray<esp::DropReason>& channel_esp_drops() const { return channel_esp_drops_; }
+  const CounterArray<l2tp::DropReason>& l2tp_drops() const { return l2tp_drops_; }
+  const Counter& keepalives() const { return keepalives_; }
+  std::string_view engine_name() const { return engine_->name(); }
+  std::size_t inbound_sas() const { return inbound_.size(); }
+  std::size_t relays() const { return relays_.size(); }
+
+ private:
+  struct PeerState;
+  struct PathState;
+  struct RelayState;
+  struct InboundEntry {
+    Spi spi;
+    PeerState* peer = nullptr;
+    esp::InboundSaPtr sa;
+    std::shared_ptr<SaStats> stats;
+    std::optional<Instant> remove_at;
+  };
+  struct OutboundEntry {
+    Spi spi;
+    Spi paired_inbound;
+    esp::OutboundSaPtr sa;
+    std::shared_ptr<SaStats> stats;
+  };
+  struct FarewellState {
+    l2tp::StopResult result{};
+    std::string text;
+    int sent = 0;
+    Instant next;
+  };
+  using PathKey = std::pair<BackendId, std::uint32_t>;
+
+  // upstream
+  void open_from_clients(std::span<transport::RxPacket* const> packets, std::uint16_t local_port, Instant now);
+  void take_opened(const esp::OpenJob& job, const transport::RxPacket& from, std::uint16_t local_port, Instant now);
+  void follow_peer(InboundEntry& entry, const esp::OpenJob& job, const transport::RxPacket& from,
+                   std::uint16_t local_port);
+  void l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port);
+  void control_from_client(RelayState& relay, Bytes packet);
+  void tunnel_less(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port);
+  void queue_to_agent(RelayState& relay, esp::PacketBuffer packet);
+  void seal_to_agents(OutgoingBatch& out);
+
+  // downstream
+  void take_frame(PathState& path, const esp::OpenJob& job, const transport::RxPacket& from);
+  void queue_to_client(PeerState& peer, std::uint16_t client_port, esp::PacketBuffer packet);
+  void seal_to_clients(OutgoingBatch& out);
+  /// One packet of our own making.
+  void send_to_client(PeerState& peer, std::uint16_t client_port, Bytes l2tp_packet, OutgoingBatch& out);
+
+  // state
+  PeerState& peer_for(const AddSa& command);
+  void apply_one(AddSa& command, Instant now, OutgoingBatch& out);
+  void apply_one(RemoveSa& command, Instant now, OutgoingBatch& out);
+  void apply_one(MovePeer& command, Instant now, OutgoingBatch& out);
+  void apply_one(RemovePeer& command, Instant now, OutgoingBatch& out);
+  void apply_one(BindRelay& command, Instant now, OutgoingBatch& out);
+  void apply_one(UnbindRelay& command, Instant now, OutgoingBatch& out);
+  void apply_one(Farewell& command, Instant now, OutgoingBatch& out);
+  void apply_one(SendL2tp& command, Instant now, OutgoingBatch& out);
+  void apply_one(AddPath& command, Instant now, OutgoingBatch& out);
+  void apply_one(RemovePaths& command, Instant now, OutgoingBatch& out);
+  void remove_inbound(Spi spi);
+  void remove_relay(RelayId relay);
+  void remove_path(PathKey key);
+  void report(const RelayState& relay, l2tp::Observation what);
+  void say_farewell(RelayState& relay, Instant now, OutgoingBatch& out);
+  void finish_farewell(RelayState& relay, bool acknowledged);
+  void drop(Drop reason, std::uint64_t count = 1) { drops_.add(reason, count); }
+
+  std::unique_ptr<esp::Engine> engine_;
+  std::uint32_t replay_window_;
+  Emit emit_;
+
+  // Declared after the engine: SAs go before it.
+  std::map<PeerId, std::unique_ptr<PeerState>> peers_;
+  std::map<Spi, std::unique_ptr<InboundEntry>> inbound_owned_;
+  FlatTable<InboundEntry> inbound_;
+  std::map<RelayId, std::unique_ptr<RelayState>> relays_;
+  FlatTable<RelayState> relay_table_;
+  std::map<PathKey, std::unique_ptr<PathState>> paths_;
+  FlatTable<PathState> path_table_;
+  std::vector<Spi> lingering_;     // inbound SAs with a time to go
+  std::vector<RelayId> farewells_;  // relays that say goodbye
+
+  // Work space of one burst.
+  struct Workspace;
+  std::unique_ptr<Workspace> work_;
+
+  CounterArray<Drop> drops_;
+  CounterArray<esp::DropReason> client_esp_drops_, channel_esp_drops_;
+  CounterArray<l2tp::DropReason> l2tp_drops_;
+  Counter keepalives_;
+};
+
+}  // namespace sluice::edge

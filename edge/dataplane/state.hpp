@@ -1,0 +1,85 @@
+#pragma once
+// What a worker keeps of peers, relays and paths. Included by the pipeline's own files only.
+
+#include "edge/dataplane/pipeline.hpp"
+
+namespace sluice::edge {
+
+inline constexpr std::uint8_t kProtocolUdp = 17;
+inline constexpr std::uint16_t kL2tpPort = 1701;
+inline constexpr std::size_t kUdpHeader = 8;
+
+struct Pipeline::PeerState {
+  PeerId id;
+  Endpoint local, remote;
+  bool udp_encapsulated = false;
+  std::vector<Spi> inbound;              // oldest first
+  std::vector<OutboundEntry> outbound;   // oldest first
+  std::size_t current = 0;               // of outbound: the newest that is proven
+  std::vector<RelayState*> relays;
+
+  OutboundEntry* sending() { return outbound.empty() ? nullptr : &outbound[current]; }
+  /// A packet came in on `spi`: the peer has the pair, so that its outbound half may be used.
+  void prove(Spi spi) {
+    for (std::size_t i = current + 1; i < outbound.size(); ++i) {
+      if (outbound[i].paired_inbound == spi) current = i;
+    }
+  }
+};
+
+struct Pipeline::PathState {
+  PathKey key;
+  Spi to_edge;
+  Endpoint agent;
+  IpAddress local;
+  esp::InboundSaPtr in;
+  esp::OutboundSaPtr out;
+};
+
+struct Pipeline::RelayState {
+  RelayId id;
+  PeerState* peer = nullptr;
+  PathKey path_key;
+  PathState* path = nullptr;
+  TunnelId client_tunnel, agent_tunnel;
+  std::uint16_t client_port = 0;
+  std::shared_ptr<RelayStats> stats;
+  l2tp::Observer observer;
+  std::optional<FarewellState> farewell;
+};
+
+/// Jobs and buffers of one burst, made once.
+struct Pipeline::Workspace {
+  struct SealTarget {
+    Endpoint remote;
+    IpAddress local;
+    Exit exit = Exit::kAgent;
+    SaStats* stats = nullptr;
+  };
+  std::array<esp::OpenJob, kMaxBurst> open;
+  std::array<esp::SealJob, kMaxBurst> seal;
+  std::array<SealTarget, kMaxBurst> targets;
+  std::size_t seals = 0;
+  std::array<transport::RxPacket*, kMaxBurst> packets{};
+  std::array<PathState*, kMaxBurst> paths{};
+  // For packets of our own making: one buffer for each until the batch was sent.
+  static constexpr std::size_t kOwnBuffers = 64, kOwnSize = 4096;
+  std::array<std::array<std::uint8_t, kOwnSize>, kOwnBuffers> own;
+  std::size_t own_used = 0;
+
+  MutableBytes own_buffer() {
+    auto& buffer = own[own_used];
+    own_used = (own_used + 1) % kOwnBuffers;
+    return buffer;
+  }
+};
+
+inline void count_packet(SaStats& stats, std::uint64_t bytes, Instant now) {
+  stats.packets.add();
+  stats.bytes.add(bytes);
+  const auto seconds =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
+  stats.last_use.add(seconds - stats.last_use.read());
+}
+
+}  // namespace sluice::edge

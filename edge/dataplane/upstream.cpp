@@ -1,0 +1,186 @@
+// Client to agent. Thread: the worker.
+//   1 tell keepalives, IKE and ESP apart   2 find the SA   3 check replay, open, commit   4 follow a peer that moved
+//   5 find UDP and L2TP                    6 find the relay, let the observer look at control messages
+//   7 put the relay id in front, seal for the agent        8 hand out
+#include "edge/dataplane/state.hpp"
+
+namespace sluice::edge {
+namespace {
+
+constexpr std::size_t kMarkerSize = 4;  // RFC 3948 §2.2
+constexpr std::uint8_t kNatKeepalive = 0xff;
+
+}  // namespace
+
+void Pipeline::from_clients(std::span<transport::RxPacket> packets, std::uint16_t local_port, Instant now,
+                            OutgoingBatch& out) {
+  auto& work = *work_;
+  std::size_t count = 0;
+  for (auto& rx : packets) {
+    const Bytes bytes = rx.packet.bytes();
+    if (bytes.size() == 1 && bytes[0] == kNatKeepalive) {
+      keepalives_.add();
+    } else if (bytes.size() < esp::kEspHeaderSize) {
+      drop(Drop::kTooShort);
+    } else if (const Spi spi(load_be32(bytes.data())); !spi) {
+      emit_(IkeArrived{{rx.local, local_port}, rx.remote, true,
+                       ByteVector(bytes.begin() + kMarkerSize, bytes.end())});
+    } else {
+      inbound_.prefetch(spi.value());
+      work.packets[count++] = &rx;
+    }
+  }
+  open_from_clients(std::span(work.packets).first(count), local_port, now);
+  seal_to_agents(out);
+}
+
+void Pipeline::from_clients_raw(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out) {
+  auto& work = *work_;
+  std::size_t count = 0;
+  for (auto& rx : packets) {
+    if (rx.packet.length < esp::kEspHeaderSize) {
+      drop(Drop::kTooShort);
+    } else {
+      work.packets[count++] = &rx;
+    }
+  }
+  open_from_clients(std::span(work.packets).first(count), 0, now);
+  seal_to_agents(out);
+}
+
+void Pipeline::open_from_clients(std::span<transport::RxPacket* const> packets, std::uint16_t local_port,
+                                 Instant now) {
+  auto& work = *work_;
+  std::size_t jobs = 0;
+  for (auto* rx : packets) {
+    auto* entry = inbound_.find(load_be32(rx->packet.data()));
+    if (entry == nullptr) {
+      drop(Drop::kUnknownSpi);
+      continue;
+    }
+    entry->sa->prefetch();
+    auto& job = work.open[jobs];
+    job.user = rx;
+    job.set(*entry->sa, rx->packet);
+    ++jobs;
+  }
+  engine_->open(std::span(work.open).first(jobs));
+  for (std::size_t i = 0; i < jobs; ++i) {
+    take_opened(work.open[i], *static_cast<transport::RxPacket*>(work.open[i].user), local_port, now);
+  }
+}
+
+void Pipeline::take_opened(const esp::OpenJob& job, const transport::RxPacket& from, std::uint16_t local_port,
+                           Instant now) {
+  auto& entry = *static_cast<InboundEntry*>(job.sa->user());
+  if (job.event != esp::LimitEvent::kNone) {
+    emit_(SaExpired{entry.peer->id, entry.spi, {from.local, local_port}, job.event == esp::LimitEvent::kHard});
+  }
+  if (!job.ok()) {
+    client_esp_drops_.add(job.result);
+    switch (job.result) {
+      case esp::DropReason::kReplayed:
+      case esp::DropReason::kBehindWindow: entry.stats->replayed.add(); break;
+      case esp::DropReason::kBadIcv: entry.stats->unauthentic.add(); break;
+      default: entry.stats->malformed.add(); break;
+    }
+    return;
+  }
+  count_packet(*entry.stats, job.packet.length, now);
+  follow_peer(entry, job, from, local_port);
+
+  auto packet = job.packet;
+  if (job.next_header != kProtocolUdp || packet.length < kUdpHeader || load_be16(packet.data() + 2) != kL2tpPort) {
+    return drop(Drop::kNotL2tp);
+  }
+  // The checksum is not looked at: a NAT on the way makes it wrong, and ESP vouches for the bytes (RFC 3948 §3.1.2).
+  const std::uint16_t client_port = load_be16(packet.data());
+  const std::uint16_t udp_length = load_be16(packet.data() + 4);
+  if (udp_length < kUdpHeader || udp_length > packet.length) return drop(Drop::kBadUdpLength);
+  packet.length = udp_length;
+  packet.drop_front(kUdpHeader);
+  l2tp_from_client(*entry.peer, packet, client_port);
+}
+
+// RFC 3948 §4: a peer's new address is taken only from an authenticated packet newer than any seen.
+void Pipeline::follow_peer(InboundEntry& entry, const esp::OpenJob& job, const transport::RxPacket& from,
+                           std::uint16_t local_port) {
+  auto& peer = *entry.peer;
+  peer.prove(entry.spi);
+  const bool moved = peer.udp_encapsulated && local_port != 0 && peer.remote != from.remote;
+  if (!moved || job.sequence < entry.sa->replay().top() || entry.remove_at || entry.spi != peer.inbound.back()) return;
+  emit_(PeerMoved{peer.id, entry.spi, {from.local, local_port}, peer.remote, from.remote});
+  peer.remote = from.remote;
+  peer.local = {from.local, local_port};
+}
+
+void Pipeline::l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port) {
+  const auto l2tp = l2tp::classify(packet.bytes());
+  if (l2tp.kind == l2tp::PacketKind::kBad) {
+    l2tp_drops_.add(l2tp.reason);
+    return drop(Drop::kBadL2tp);
+  }
+  if (!l2tp.tunnel) return tunnel_less(peer, packet, client_port);
+  for (auto* relay : peer.relays) {
+    if (relay->agent_tunnel != l2tp.tunnel || relay->client_port != client_port) continue;
+    if (l2tp.is_control()) {
+      const auto id = relay->id;
+      control_from_client(*relay, packet.bytes());
+      // The client may have acknowledged a farewell, and with it ended the relay.
+      if (!relays_.contains(id)) return;
+    }
+    return queue_to_agent(*relay, packet);
+  }
+  drop(Drop::kUnknownTunnel);
+}
+
+void Pipeline::tunnel_less(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port) {
+  const auto sccrq = l2tp::read_sccrq(packet.bytes());
+  if (!sccrq) return drop(Drop::kNotSccrq);
+  for (auto* relay : peer.relays) {
+    const bool same = relay->client_tunnel == sccrq->assigned_tunnel && relay->client_port == client_port;
+    if (!same || relay->farewell || relay->observer.starts_anew(packet.bytes())) continue;
+    control_from_client(*relay, packet.bytes());
+    return queue_to_agent(*relay, packet);
+  }
+  const auto bytes = packet.bytes();
+  emit_(SccrqArrived{peer.id, client_port, ByteVector(bytes.begin(), bytes.end())});
+}
+
+void Pipeline::control_from_client(RelayState& relay, Bytes packet) {
+  const auto what = relay.observer.from_client(packet);
+  if (what == l2tp::Observation::kUnreadable) l2tp_drops_.add(l2tp::DropReason::kAvpStructure);
+  if (what != l2tp::Observation::kNothing && what != l2tp::Observation::kUnreadable) report(relay, what);
+  if (relay.farewell && relay.observer.farewell_acknowledged()) finish_farewell(relay, true);
+}
+
+void Pipeline::queue_to_agent(RelayState& relay, esp::PacketBuffer packet) {
+  if (relay.path == nullptr) return drop(Drop::kNoPath);
+  relay.stats->packets_in.add();
+  relay.stats->bytes_in.add(packet.length);
+  // The UDP header that stood here leaves more than the room needed.
+  if (!packet.prepend(channel::kRelayHeader)) return drop(Drop::kNoBuffer);
+  channel::put_relay_header(packet.data(), relay.id);
+  auto& work = *work_;
+  auto& target = work.targets[work.seals];
+  target = {relay.path->agent, relay.path->local, Exit::kAgent, nullptr};
+  work.seal[work.seals++].set(*relay.path->out, packet, channel::kNextHeaderRelay);
+}
+
+void Pipeline::seal_to_agents(OutgoingBatch& out) {
+  auto& work = *work_;
+  const auto jobs = std::span(work.seal).first(work.seals);
+  engine_->seal(jobs);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const auto& job = jobs[i];
+    if (!job.ok()) {
+      channel_esp_drops_.add(job.result);
+      continue;
+    }
+    const auto& target = work.targets[i];
+    out.add(target.exit, {job.packet.bytes(), target.remote, target.local});
+  }
+  work.seals = 0;
+}
+
+}  // namespace sluice::edge

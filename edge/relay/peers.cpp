@@ -1,0 +1,268 @@
+#include "edge/relay/peers.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/text.hpp"
+
+namespace sluice::edge {
+namespace {
+
+// SPIs 0 to 255 are reserved (RFC 4303 §2.1); a zero word in front marks IKE (RFC 3948 §2.2).
+constexpr std::uint32_t kFirstSpi = 256;
+constexpr int kSpiAttempts = 1000;
+constexpr std::size_t kCorrelationBytes = 6;
+
+}  // namespace
+
+Peers::Peers(PeersConfig config, PeersContext context)
+    : config_(config), context_(std::move(context)), worker_mask_(std::bit_ceil(config.workers) - 1) {}
+
+std::optional<Spi> Peers::allocate_spi(IkeSaId ike_sa, const std::string& peer_identity, const Endpoint& local,
+                                       const Endpoint& remote) {
+  Peer& peer = peer_for(ike_sa, peer_identity, local, remote);
+  for (int attempt = 0; attempt < kSpiAttempts; ++attempt) {
+    const Spi spi((context_.random.u32() & ~worker_mask_) | peer.worker);
+    if (spi.value() < kFirstSpi || reserved_.contains(spi)) continue;
+    reserved_.emplace(spi, peer.id);
+    return spi;
+  }
+  return std::nullopt;
+}
+
+Peer& Peers::peer_for(IkeSaId ike_sa, const std::string& identity, const Endpoint& local, const Endpoint& remote) {
+  if (ike_sa) {
+    if (const auto known = by_ike_.find(ike_sa); known != by_ike_.end()) return peers_.at(known->second);
+  }
+  // A new IKE SA from the very same place with the same identity is a re-authentication, not another client.
+  for (auto& [id, peer] : peers_) {
+    if (peer.identity == identity && peer.remote == remote && peer.local.address == local.address) {
+      if (ike_sa) by_ike_[ike_sa] = id;
+      return peer;
+    }
+  }
+  Peer& peer = make_peer(identity, local, remote);
+  if (ike_sa) by_ike_[ike_sa] = peer.id;
+  return peer;
+}
+
+Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const Endpoint& remote) {
+  const PeerId id(next_id_++);
+  std::array<std::uint8_t, kCorrelationBytes> raw{};
+  context_.random.fill(raw);
+  Peer& peer = peers_[id];
+  peer.id = id;
+  peer.worker = least_busy_worker();
+  peer.correlation_id = to_hex(raw);
+  peer.identity = identity;
+  peer.local = local;
+  peer.remote = remote;
+  peer.up_since = context_.unix_seconds();
+  peer.bare_since = context_.now();
+  return peer;
+}
+
+std::uint32_t Peers::least_busy_worker() const {
+  std::vector<std::size_t> load(config_.workers, 0);
+  for (const auto& [id, peer] : peers_) ++load[peer.worker];
+  --load[0];  // the one just made stands at worker 0 until it is told otherwise
+  return static_cast<std::uint32_t>(std::min_element(load.begin(), load.end()) - load.begin());
+}
+
+std::optional<SaError> Peers::add_sa(SaSpec spec) {
+  if (!spec.transport_mode) return SaError::kNotSupported;
+  const auto suite = esp::find_suite(spec.encryption, spec.integrity, spec.encryption_key.size(),
+                                     spec.integrity_key.size());
+  if (!suite) return SaError::kNotSupported;
+  const Endpoint local = spec.inbound ? spec.destination : spec.source;
+  const Endpoint remote = spec.inbound ? spec.source : spec.destination;
+
+  PeerId id;
+  if (spec.inbound) {
+    // An inbound SPI is one of ours, and its low bits already name the worker.
+    const auto reserved = reserved_.find(spec.spi);
+    if (reserved == reserved_.end()) return SaError::kNotFound;
+    id = reserved->second;
+    if (!peers_.contains(id)) return SaError::kNotFound;
+  } else {
+    id = peer_for(spec.ike_sa, spec.peer_identity, local, remote).id;
+  }
+  Peer& peer = peers_.at(id);
+  auto stats = std::make_shared<SaStats>();
+  AddSa command{.peer = id, .spec = std::move(spec), .suite = (*suite)->id, .paired_inbound = Spi(), .stats = stats};
+  const auto& installed = command.spec;
+  if (installed.inbound) {
+    inbound_[installed.spi] = id;
+    peer.children.push_back({installed.spi, Spi(), command.suite, installed.udp_encapsulated,
+                             context_.unix_seconds(), stats, nullptr});
+  } else {
+    const auto half = std::find_if(peer.children.rbegin(), peer.children.rend(),
+                                   [](const ChildSa& child) { return child.in && !child.out; });
+    if (half == peer.children.rend()) return SaError::kFailed;
+    half->out = installed.spi;
+    half->stats_out = stats;
+    command.paired_inbound = half->in;
+    outbound_[{installed.spi, remote.address, remote.port}] = id;
+  }
+  peer.local = local;
+  peer.remote = remote;
+  peer.bare_since.reset();
+  if (peer.identity.empty()) peer.identity = installed.peer_identity;
+  context_.post(peer.worker, std::move(command));
+  return std::nullopt;
+}
+
+std::optional<Peers::OutboundKey> Peers::outbound_key(Spi spi, const Endpoint& destination) const {
+  const OutboundKey exact{spi, destination.address, destination.port};
+  if (outbound_.contains(exact)) return exact;
+  // The port may have changed since, or not be told at all.
+  for (auto at = outbound_.lower_bound({spi, IpAddress(), 0}); at != outbound_.end() && at->first.spi == spi; ++at) {
+    if (at->first.destination == destination.address) return at->first;
+  }
+  return std::nullopt;
+}
+
+std::optional<PeerId> Peers::owner(Spi spi, bool inbound, const Endpoint& destination) const {
+  if (inbound) {
+    const auto found = inbound_.find(spi);
+    if (found == inbound_.end()) return std::nullopt;
+    return found->second;
+  }
+  const auto key = outbound_key(spi, destination);
+  if (!key) return std::nullopt;
+  return outbound_.at(*key);
+}
+
+ChildSa* Peers::child_with(Peer& peer, Spi spi, bool inbound) {
+  const auto found = std::find_if(peer.children.begin(), peer.children.end(), [&](const ChildSa& child) {
+    return (inbound ? child.in : child.out) == spi;
+  });
+  return found == peer.children.end() ? nullptr : &*found;
+}
+
+std::optional<SaError> Peers::update_sa(Spi spi, bool inbound, const Endpoint& new_source,
+                                        const Endpoint& new_destination, bool udp_encapsulated) {
+  auto id = owner(spi, inbound, new_destination);
+  if (!id && !inbound) {
+    for (const auto& [key, value] : outbound_) {
+      if (key.spi == spi) id = value;
+    }
+  }
+  if (!id) return SaError::kNotFound;
+  Peer& peer = peers_.at(*id);
+  peer.local = inbound ? new_destination : new_source;
+  peer.remote = inbound ? new_source : new_destination;
+  if (auto* child = child_with(peer, spi, inbound)) child->udp_encapsulated = udp_encapsulated;
+  context_.post(peer.worker, MovePeer{peer.id, peer.local, peer.remote, udp_encapsulated});
+  return std::nullopt;
+}
+
+std::optional<SaError> Peers::remove_sa(Spi spi, bool inbound, const Endpoint& destination) {
+  const auto id = owner(spi, inbound, destination);
+  if (!id) {
+    // charon also returns SPIs that it never installed.
+    return inbound && reserved_.erase(spi) > 0 ? std::nullopt : std::optional(SaError::kNotFound);
+  }
+  if (inbound) {
+    inbound_.erase(spi);
+    reserved_.erase(spi);
+  } else {
+    outbound_.erase(*outbound_key(spi, destination));
+  }
+  Peer& peer = peers_.at(*id);
+  forget_half(peer, spi, inbound);
+  context_.post(peer.worker, RemoveSa{spi, inbound, peer.id, config_.delete_grace});
+  return std::nullopt;
+}
+
+void Peers::forget_half(Peer& peer, Spi spi, bool inbound) {
+  for (auto& child : peer.children) {
+    if (inbound && child.in == spi) child.in = Spi();
+    if (!inbound && child.out == spi) child.out = Spi();
+  }
+  std::erase_if(peer.children, [](const ChildSa& child) { return !child.in && !child.out; });
+  if (peer.children.empty()) peer.bare_since = context_.now();
+}
+
+std::optional<SaUsage> Peers::query_sa(Spi spi, bool inbound, const Endpoint& destination) {
+  const auto id = owner(spi, inbound, destination);
+  if (!id) return std::nullopt;
+  const auto* child = child_with(peers_.at(*id), spi, inbound);
+  const auto* stats = child == nullptr ? nullptr : (inbound ? child->stats_in : child->stats_out).get();
+  if (stats == nullptr) return std::nullopt;
+  const auto last = stats->last_use.read();
+  SaUsage usage{stats->bytes.read(), stats->packets.read(), 0};
+  if (last != 0) {
+    const auto now = std::chrono::duration_cast<std::chrono::seconds>(context_.now().time_since_epoch()).count();
+    usage.last_use_seconds = static_cast<std::uint64_t>(context_.unix_seconds() - now) + last;
+  }
+  return usage;
+}
+
+void Peers::flush() {
+  std::vector<PeerId> ids;
+  for (const auto& [id, peer] : peers_) ids.push_back(id);
+  for (const auto id : ids) remove(id);
+}
+
+void Peers::attach(Peer& peer, const IkePeer& ike) {
+  by_ike_[ike.ike_sa] = peer.id;
+  peer.ike_sas.insert(ike.ike_sa);
+  peer.ike = ike;
+  if (!ike.identity.empty()) peer.identity = ike.identity;
+}
+
+void Peers::ike_up(const IkePeer& ike) { attach(peer_for(ike.ike_sa, ike.identity, ike.local, ike.remote), ike); }
+
+void Peers::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
+  const auto known = by_ike_.find(old_sa);
+  if (known == by_ike_.end()) return ike_up(ike);
+  attach(peers_.at(known->second), ike);
+}
+
+void Peers::ike_down(IkeSaId ike_sa) {
+  const auto known = by_ike_.find(ike_sa);
+  if (known == by_ike_.end()) return;
+  Peer& peer = peers_.at(known->second);
+  by_ike_.erase(known);
+  peer.ike_sas.erase(ike_sa);
+  if (peer.ike.ike_sa == ike_sa) peer.ike.ike_sa = peer.ike_sas.empty() ? IkeSaId() : *peer.ike_sas.rbegin();
+}
+
+void Peers::moved(PeerId id, const Endpoint& new_remote) {
+  if (const auto found = peers_.find(id); found != peers_.end()) found->second.remote = new_remote;
+}
+
+void Peers::tick() {
+  std::vector<PeerId> over;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.bare_since && context_.now() - *peer.bare_since >= config_.peer_grace && peer.ike_sas.empty()) {
+      over.push_back(id);
+    }
+  }
+  for (const auto id : over) remove(id);
+}
+
+void Peers::remove(PeerId id) {
+  const auto found = peers_.find(id);
+  if (found == peers_.end()) return;
+  if (context_.peer_gone) context_.peer_gone(found->second);
+  context_.post(found->second.worker, RemovePeer{id});
+  std::erase_if(by_ike_, [&](const auto& row) { return row.second == id; });
+  std::erase_if(reserved_, [&](const auto& row) { return row.second == id; });
+  std::erase_if(inbound_, [&](const auto& row) { return row.second == id; });
+  std::erase_if(outbound_, [&](const auto& row) { return row.second == id; });
+  peers_.erase(found);
+}
+
+const Peer* Peers::find(PeerId id) const {
+  const auto found = peers_.find(id);
+  return found == peers_.end() ? nullptr : &found->second;
+}
+
+const Peer* Peers::find(IkeSaId ike_sa) const {
+  const auto known = by_ike_.find(ike_sa);
+  return known == by_ike_.end() ? nullptr : find(known->second);
+}
+
+}  // namespace sluice::edge

@@ -1,0 +1,121 @@
+#pragma once
+// The peers as the control thread knows them: which IKE SAs and child SAs belong to one client, and on which worker.
+// It is the data plane that the IKE provider sees. Thread: control.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "edge/dataplane/messages.hpp"
+#include "edge/ike/provider.hpp"
+
+namespace sluice::edge {
+
+/// One pair of SAs, or half of one while the other is not installed.
+struct ChildSa {
+  Spi in, out;
+  esp::SuiteId suite{};
+  bool udp_encapsulated = false;
+  std::int64_t installed_at = 0;  ///< seconds since the epoch
+  std::shared_ptr<SaStats> stats_in, stats_out;
+};
+
+/// One client: it outlives its IKE SAs and child SAs, and a NAT that gives it another port.
+struct Peer {
+  PeerId id;
+  std::uint32_t worker = 0;
+  std::string correlation_id;
+  std::string identity;  ///< as the peer gave it: escape before printing
+  Endpoint local, remote;
+  IkePeer ike;                   ///< the newest IKE SA; ike_sa is 0 while none is up
+  std::set<IkeSaId> ike_sas;     ///< all that are alive
+  std::vector<ChildSa> children;  ///< oldest first
+  std::int64_t up_since = 0;     ///< seconds since the epoch
+  std::optional<Instant> bare_since;  ///< when its last child SA went, or it was made without one
+};
+
+/// Numbers and places from outside, so that tests can hand in their own.
+struct PeersContext {
+  RandomSource& random;
+  std::function<Instant()> now;
+  std::function<std::int64_t()> unix_seconds;
+  /// Hands a command to a worker.
+  std::function<void(std::uint32_t worker, Command)> post;
+  /// A peer that had no SA for the grace time goes; its relays go first.
+  std::function<void(const Peer&)> peer_gone;
+};
+
+struct PeersConfig {
+  std::uint32_t workers = 1;
+  std::uint32_t replay_window = 256;
+  Duration delete_grace = std::chrono::seconds(5);
+  Duration peer_grace = std::chrono::seconds(15);
+};
+
+class Peers final : public DataPlane {
+ public:
+  Peers(PeersConfig config, PeersContext context);
+
+  // DataPlane
+  std::optional<Spi> allocate_spi(IkeSaId ike_sa, const std::string& peer_identity, const Endpoint& local,
+                                  const Endpoint& remote) override;
+  std::optional<SaError> add_sa(SaSpec spec) override;
+  std::optional<SaError> update_sa(Spi spi, bool inbound, const Endpoint& new_source, const Endpoint& new_destination,
+                                   bool udp_encapsulated) override;
+  std::optional<SaError> remove_sa(Spi spi, bool inbound, const Endpoint& destination) override;
+  std::optional<SaUsage> query_sa(Spi spi, bool inbound, const Endpoint& destination) override;
+  void flush() override;
+
+  // What the IKE provider tells of its SAs.
+  void ike_up(const IkePeer& ike);
+  void ike_rekeyed(IkeSaId old_sa, const IkePeer& ike);
+  void ike_down(IkeSaId ike_sa);
+
+  /// A worker saw authenticated packets from a new place.
+  void moved(PeerId peer, const Endpoint& new_remote);
+  /// Removes peers whose grace time is over. Call each second or so.
+  void tick();
+  /// Removes the peer at once, as if its grace time were over.
+  void remove(PeerId peer);
+
+  const Peer* find(PeerId id) const;
+  const Peer* find(IkeSaId ike_sa) const;
+  const std::map<PeerId, Peer>& all() const { return peers_; }
+  std::size_t sa_count() const { return inbound_.size() + outbound_.size(); }
+
+ private:
+  struct OutboundKey {
+    Spi spi;
+    IpAddress destination;
+    std::uint16_t port;
+    auto operator<=>(const OutboundKey&) const = default;
+  };
+
+  Peer& peer_for(IkeSaId ike_sa, const std::string& identity, const Endpoint& local, const Endpoint& remote);
+  Peer& make_peer(const std::string& identity, const Endpoint& local, const Endpoint& remote);
+  void attach(Peer& peer, const IkePeer& ike);
+  std::uint32_t least_busy_worker() const;
+  ChildSa* child_with(Peer& peer, Spi spi, bool inbound);
+  std::optional<PeerId> owner(Spi spi, bool inbound, const Endpoint& destination) const;
+  std::optional<OutboundKey> outbound_key(Spi spi, const Endpoint& destination) const;
+  void forget_half(Peer& peer, Spi spi, bool inbound);
+
+  PeersConfig config_;
+  PeersContext context_;
+  std::uint32_t worker_mask_;
+  std::uint32_t next_id_ = 1;
+  std::map<PeerId, Peer> peers_;
+  std::unordered_map<IkeSaId, PeerId> by_ike_;
+  std::unordered_map<Spi, PeerId> reserved_;  // SPIs given out, installed or not
+  std::unordered_map<Spi, PeerId> inbound_;
+  std::map<OutboundKey, PeerId> outbound_;
+};
+
+}  // namespace sluice::edge

@@ -1,0 +1,318 @@
+#include "edge/relay/relays.hpp"
+
+#include <algorithm>
+
+#include "base/app/log.hpp"
+
+namespace sluice::edge {
+namespace {
+
+using app::LogField;
+
+// A dead agent's clients are told over this time, so that they do not all redial at once.
+constexpr auto kFarewellSpread = std::chrono::seconds(2);
+// What a client that was told farewell has until its SAs are ended: most redial on the same SA or end it themselves.
+constexpr auto kComeBackTime = std::chrono::seconds(10);
+// UDP, the largest L2TP data header without sequence numbers, PPP address, control and protocol.
+constexpr std::size_t kPppOverhead = 8 + 8 + 4;
+
+}  // namespace
+
+void Relays::on_sccrq(const SccrqArrived& event) {
+  const auto* peer = context_.peers.find(event.peer);
+  const auto sccrq = l2tp::read_sccrq(event.packet);
+  if (peer == nullptr || !sccrq) return;
+  std::vector<RelayId> stale;
+  std::size_t count = 0;
+  for (const auto& [id, relay] : relays_) {
+    if (relay.peer != event.peer || relay.stage == RelayStage::kFarewell) continue;
+    ++count;
+    if (relay.client_tunnel != sccrq->assigned_tunnel || relay.client_port != event.client_port) continue;
+    if (relay.stage == RelayStage::kPlacing) return;  // a resend while the agent has not answered
+    stale.push_back(id);
+  }
+  for (const auto id : stale) {
+    auto& old = *find(id);
+    if (auto* backend = context_.backends.find(old.backend); backend != nullptr && backend->channel != nullptr) {
+      backend->channel->close_tunnel(id, channel::CloseCause::kByClient, "the client started anew");
+    }
+    end_sessions(old, "client-restarted", "the client opened the same tunnel anew");
+    context_.post(old.worker, UnbindRelay{id});
+    remove(id);
+  }
+
+  const RelayId id(next_id_++);
+  Relay& relay = relays_[id];
+  relay.id = id;
+  relay.peer = peer->id;
+  relay.worker = peer->worker;
+  relay.client_tunnel = sccrq->assigned_tunnel;
+  relay.client_port = event.client_port;
+  relay.client_host = sccrq->host_name;
+  relay.correlation_id = peer->correlation_id + "-" + std::to_string(id.value());
+  relay.opened_at = context_.unix_seconds();
+  relay.agent_tunnel = free_tunnel_id(peer->id);
+  relay.first_packet = event.packet;
+  relay.stats = std::make_shared<RelayStats>();
+  if (count - stale.size() >= kMaxPerPeer) return refuse(relay, "too many tunnels from this client");
+  place(relay);
+}
+
+TunnelId Relays::free_tunnel_id(PeerId peer) const {
+  for (;;) {
+    const TunnelId id(context_.random.u16());
+    const bool taken = std::any_of(relays_.begin(), relays_.end(), [&](const auto& row) {
+      return row.second.peer == peer && row.second.agent_tunnel == id;
+    });
+    if (id && !taken) return id;
+  }
+}
+
+std::uint16_t Relays::ppp_mtu(const Peer& peer) const {
+  if (peer.children.empty()) return 0;
+  const auto& child = peer.children.back();
+  const auto payload = esp::max_payload(esp::suite(child.suite), {.mtu = context_.mtu,
+                                                                  .ipv6 = peer.remote.address.is_v6(),
+                                                                  .udp = child.udp_encapsulated});
+  return payload <= kPppOverhead ? std::uint16_t{0} : narrow<std::uint16_t>(payload - kPppOverhead).value_or(0);
+}
+
+void Relays::place(Relay& relay) {
+  const auto& peer = *context_.peers.find(relay.peer);
+  while (const auto id = context_.backends.pick(relay.tried)) {
+    auto& backend = *context_.backends.find(*id);
+    relay.tried.push_back(*id);
+    relay.backend = *id;
+    relay.backend_name = backend.name;
+    relay.agent_worker = relay.id.value() % backend.hello.workers;
+    channel::TunnelOpen open;
+    open.relay = relay.id;
+    open.edge_worker = relay.worker;
+    open.agent_worker = relay.agent_worker;
+    open.assigned_tunnel = relay.agent_tunnel;
+    open.client = peer.remote;
+    open.edge_address = peer.local.address;
+    open.peer_identity = peer.identity;
+    if (!peer.children.empty()) open.cipher = esp::suite(peer.children.back().suite).name;
+    open.correlation_id = relay.correlation_id;
+    open.ppp_mtu = ppp_mtu(peer);
+    if (backend.channel->open_tunnel(open)) {
+      ++backend.placed;
+      return;
+    }
+    relay.backend = BackendId();
+  }
+  refuse(relay, context_.backends.alive() == 0 ? "no PPP server is connected" : "no PPP server can take the tunnel");
+}
+
+void Relays::refuse(Relay& relay, std::string_view why) {
+  const auto* peer = context_.peers.find(relay.peer);
+  app::log_warning("tunnel refused", {LogField("id", relay.correlation_id), LogField("client", peer->remote.to_string()),
+                                      LogField("identity", peer->identity), LogField("cause", why)});
+  if (const auto sccrq = l2tp::read_sccrq(relay.first_packet)) {
+    context_.post(relay.worker, SendL2tp{relay.peer, relay.client_port, l2tp::refuse_sccrq(*sccrq, why)});
+  }
+  remove(relay.id);
+}
+
+void Relays::on_agent_event(const Backend& backend, const channel::EdgeEvent& event) {
+  if (const auto* accept = std::get_if<channel::TunnelAccept>(&event)) accepted(backend, accept->relay);
+  if (const auto* no = std::get_if<channel::TunnelRefuse>(&event)) refused(backend, *no);
+  if (const auto* close = std::get_if<channel::TunnelClose>(&event)) closed_by_agent(backend, *close);
+  if (const auto* up = std::get_if<channel::SessionUp>(&event)) session_up(backend, *up);
+  if (const auto* down = std::get_if<channel::SessionDown>(&event)) session_down(backend, *down);
+}
+
+void Relays::accepted(const Backend& backend, RelayId id) {
+  auto* relay = find(backend, id);
+  if (relay == nullptr || relay->stage != RelayStage::kPlacing) return;
+  relay->stage = RelayStage::kBound;
+  const auto* peer = context_.peers.find(relay->peer);
+  app::log_info("tunnel placed", {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
+                                  LogField("identity", peer->identity), LogField("host", relay->client_host),
+                                  LogField("agent", backend.name)});
+  context_.post(relay->worker,
+                BindRelay{.relay = id, .peer = relay->peer, .backend = backend.id, .agent_worker = relay->agent_worker,
+                          .client_tunnel = relay->client_tunnel, .agent_tunnel = relay->agent_tunnel,
+                          .client_port = relay->client_port, .stats = relay->stats,
+                          .first_packet = relay->first_packet});
+}
+
+void Relays::refused(const Backend& backend, const channel::TunnelRefuse& no) {
+  auto* relay = find(backend, no.relay);
+  if (relay == nullptr || relay->stage != RelayStage::kPlacing) return;
+  app::log_warning("agent refused a tunnel", {LogField("id", relay->correlation_id), LogField("agent", backend.name),
+                                              LogField("cause", no.reason)});
+  take_back(*relay);
+  place(*relay);
+}
+
+void Relays::closed_by_agent(const Backend& backend, const channel::TunnelClose& close) {
+  auto* relay = find(backend, close.relay);
+  if (relay == nullptr) return;
+  app::log_info("tunnel closed", {LogField("id", relay->correlation_id), LogField("agent", backend.name),
+                                  LogField("by", channel::to_string(close.cause)), LogField("cause", close.text)});
+  end_sessions(*relay, "tunnel-closed", close.text);
+  context_.post(relay->worker, UnbindRelay{close.relay});
+  remove(close.relay);
+}
+
+void Relays::session_up(const Backend& backend, const channel::SessionUp& up) {
+  auto* relay = find(backend, up.relay);
+  if (relay == nullptr) return;
+  AgentSession session{up.session, up.user, up.auth_method, up.client_ip, static_cast<std::int64_t>(up.started_at)};
+  const auto* peer = context_.peers.find(relay->peer);
+  app::log_info("session up", {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
+                               LogField("identity", peer->identity), LogField("user", up.user),
+                               LogField("address", up.client_ip ? up.client_ip->to_string() : "none"),
+                               LogField("auth", up.auth_method), LogField("agent", backend.name)});
+  context_.session_up(*relay, session);
+  relay->agent_sessions[up.session] = std::move(session);
+}
+
+void Relays::session_down(const Backend& backend, const channel::SessionDown& down) {
+  auto* relay = find(backend, down.relay);
+  if (relay == nullptr) return;
+  const auto* peer = context_.peers.find(relay->peer);
+  const auto level = down.cause == "user-request" ? app::LogLevel::kInfo : app::LogLevel::kWarning;
+  app::log(level, "session ended", {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
+                                    LogField("identity", peer->identity), LogField("user", down.user),
+                                    LogField("agent", backend.name), LogField("cause", down.cause),
+                                    LogField("text", down.text)});
+  AgentSession session{down.session, down.user, {}, {}, 0};
+  if (const auto known = relay->agent_sessions.find(down.session); known != relay->agent_sessions.end()) {
+    session = known->second;
+    relay->agent_sessions.erase(known);
+  }
+  context_.session_down(*relay, session, down.cause, down.text);
+}
+
+void Relays::end_sessions(Relay& relay, const std::string& cause, const std::string& text) {
+  for (const auto& [id, session] : relay.agent_sessions) context_.session_down(relay, session, cause, text);
+  relay.agent_sessions.clear();
+}
+
+void Relays::on_observed(TunnelObserved event) {
+  auto* relay = find(event.relay);
+  if (relay == nullptr) return;
+  relay->sessions = std::move(event.sessions);
+  if (!event.client_host.empty()) relay->client_host = event.client_host;
+  if (event.what == l2tp::Observation::kTunnelClosed || event.what == l2tp::Observation::kSessionClosed) {
+    app::log_info(event.what == l2tp::Observation::kTunnelClosed ? "tunnel closing" : "session closing",
+                  {LogField("id", relay->correlation_id), LogField("cause", event.close_text)});
+  }
+}
+
+void Relays::on_backend_down(const Backend& backend, const std::string& cause) {
+  std::vector<RelayId> waiting;
+  std::vector<RelayId> orphans;
+  for (const auto& [id, relay] : relays_) {
+    if (relay.backend != backend.id) continue;
+    (relay.stage == RelayStage::kPlacing ? waiting : orphans).push_back(id);
+  }
+  app::log_error("agent lost", {LogField("agent", backend.name), LogField("remote", backend.remote.to_string()),
+                                LogField("cause", cause), LogField("tunnels", orphans.size())});
+  for (const auto id : waiting) {
+    take_back(*find(id));
+    place(*find(id));
+  }
+  const auto now = context_.now();
+  for (std::size_t i = 0; i < orphans.size(); ++i) {
+    auto& relay = *find(orphans[i]);
+    relay.stage = RelayStage::kFarewell;
+    end_sessions(relay, "agent-lost", "the PPP server " + backend.name + " is gone: " + cause);
+    farewells_due_.emplace(now + kFarewellSpread * i / orphans.size(), orphans[i]);
+  }
+}
+
+void Relays::on_farewell_done(const FarewellDone& event) {
+  auto* relay = find(event.relay);
+  if (relay == nullptr) return;
+  app::log_info("client told of the lost agent", {LogField("id", relay->correlation_id),
+                                                  LogField("acknowledged", event.acknowledged)});
+  peers_due_.emplace(context_.now() + kComeBackTime, relay->peer);
+  remove(event.relay);
+}
+
+void Relays::on_peer_gone(const Peer& peer) {
+  std::vector<RelayId> ids;
+  for (const auto& [id, relay] : relays_) {
+    if (relay.peer == peer.id) ids.push_back(id);
+  }
+  for (const auto id : ids) {
+    auto& relay = *find(id);
+    auto* backend = context_.backends.find(relay.backend);
+    if (backend != nullptr && backend->channel != nullptr) {
+      backend->channel->close_tunnel(id, channel::CloseCause::kPeerGone, "the client's IPsec SAs are gone");
+    }
+    app::log_info("tunnel closed", {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
+                                    LogField("by", "client"), LogField("cause", "its IPsec SAs are gone")});
+    end_sessions(relay, "peer-gone", "the client's IPsec SAs are gone");
+    context_.post(relay.worker, UnbindRelay{id});
+    remove(id);
+  }
+}
+
+void Relays::tick(Duration peer_grace) {
+  const auto now = context_.now();
+  while (!farewells_due_.empty() && farewells_due_.begin()->first <= now) {
+    const auto id = farewells_due_.begin()->second;
+    farewells_due_.erase(farewells_due_.begin());
+    if (auto* relay = find(id)) {
+      context_.post(relay->worker, Farewell{id, l2tp::StopResult::kShuttingDown, "the PPP server is gone"});
+    }
+  }
+  while (!peers_due_.empty() && peers_due_.begin()->first <= now) {
+    const auto peer = peers_due_.begin()->second;
+    peers_due_.erase(peers_due_.begin());
+    const bool back = std::any_of(relays_.begin(), relays_.end(), [&](const auto& r) { return r.second.peer == peer; });
+    if (!back) context_.end_peer(peer);
+  }
+  std::vector<PeerId> bare;
+  for (const auto& [id, relay] : relays_) {
+    const auto* peer = context_.peers.find(relay.peer);
+    if (peer != nullptr && peer->bare_since && now - *peer->bare_since >= peer_grace) bare.push_back(peer->id);
+  }
+  for (const auto id : bare) {
+    if (const auto* peer = context_.peers.find(id)) on_peer_gone(*peer);
+  }
+}
+
+void Relays::close_all(channel::CloseCause cause, const std::string& text) {
+  for (auto& [id, relay] : relays_) {
+    auto* backend = context_.backends.find(relay.backend);
+    if (backend != nullptr && backend->channel != nullptr) backend->channel->close_tunnel(id, cause, text);
+    end_sessions(relay, "edge-stopping", text);
+  }
+}
+
+std::size_t Relays::session_count() const {
+  std::size_t count = 0;
+  for (const auto& [id, relay] : relays_) count += relay.agent_sessions.size();
+  return count;
+}
+
+Relay* Relays::find(RelayId id) {
+  const auto found = relays_.find(id);
+  return found == relays_.end() ? nullptr : &found->second;
+}
+
+Relay* Relays::find(const Backend& backend, RelayId id) {
+  auto* relay = find(id);
+  return relay != nullptr && relay->backend == backend.id ? relay : nullptr;
+}
+
+// The relay no longer counts among its agent's.
+void Relays::take_back(Relay& relay) {
+  if (auto* backend = context_.backends.find(relay.backend)) --backend->placed;
+  relay.backend = BackendId();
+}
+
+void Relays::remove(RelayId id) {
+  auto* relay = find(id);
+  if (relay == nullptr) return;
+  take_back(*relay);
+  relays_.erase(id);
+}
+
+}  // namespace sluice::edge

@@ -1,0 +1,114 @@
+#pragma once
+// The tunnels as the control thread knows them: placed, bound, observed, closed. Thread: control.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "edge/backends/backends.hpp"
+#include "edge/dataplane/messages.hpp"
+#include "edge/relay/peers.hpp"
+#include "proto/channel/messages.hpp"
+
+namespace sluice::edge {
+
+enum class RelayStage : std::uint8_t {
+  kPlacing,    ///< an agent was asked and has not answered
+  kBound,      ///< relayed
+  kFarewell,   ///< its agent is gone and the client is being told
+};
+
+/// What the agent said of one session.
+struct AgentSession {
+  SessionId session;
+  std::string user, auth_method;
+  std::optional<IpAddress> client_ip;
+  std::int64_t since = 0;  ///< seconds since the epoch
+};
+
+struct Relay {
+  RelayId id;
+  PeerId peer;
+  std::uint32_t worker = 0;
+  RelayStage stage = RelayStage::kPlacing;
+  BackendId backend;
+  std::string backend_name;
+  std::uint32_t agent_worker = 0;
+  TunnelId client_tunnel, agent_tunnel;
+  std::uint16_t client_port = 0;
+  std::string client_host;
+  std::string correlation_id;
+  std::int64_t opened_at = 0;  ///< seconds since the epoch
+  std::vector<BackendId> tried;
+  ByteVector first_packet;
+  std::vector<l2tp::ObservedSession> sessions;
+  std::map<SessionId, AgentSession> agent_sessions;
+  std::shared_ptr<RelayStats> stats;
+};
+
+struct RelaysContext {
+  RandomSource& random;
+  Peers& peers;
+  Backends& backends;
+  std::function<Instant()> now;
+  std::function<std::int64_t()> unix_seconds;
+  std::function<void(std::uint32_t worker, Command)> post;
+  /// Ends the peer's IKE SAs: it has been told farewell and has not come back.
+  std::function<void(PeerId)> end_peer;
+  std::function<void(const Relay&, const AgentSession&)> session_up;
+  std::function<void(const Relay&, const AgentSession&, const std::string& cause, const std::string& text)> session_down;
+  std::uint32_t mtu = 1500;
+};
+
+class Relays {
+ public:
+  static constexpr std::size_t kMaxPerPeer = 8;
+
+  explicit Relays(RelaysContext context) : context_(std::move(context)) {}
+
+  // From the workers.
+  void on_sccrq(const SccrqArrived& event);
+  void on_observed(TunnelObserved event);
+  void on_farewell_done(const FarewellDone& event);
+  // From the agents.
+  void on_agent_event(const Backend& backend, const channel::EdgeEvent& event);
+  /// Clients of a dead agent are told, spread over some seconds.
+  void on_backend_down(const Backend& backend, const std::string& cause);
+  // From the peers.
+  void on_peer_gone(const Peer& peer);
+  /// Ends tunnels whose peer has had no SA for the grace time, says due farewells. Call each 100 ms or so.
+  void tick(Duration peer_grace);
+  /// Tells every client and every agent that the edge goes.
+  void close_all(channel::CloseCause cause, const std::string& text);
+
+  const std::map<RelayId, Relay>& all() const { return relays_; }
+  std::size_t session_count() const;
+
+ private:
+  void place(Relay& relay);
+  void refuse(Relay& relay, std::string_view why);
+  void accepted(const Backend& backend, RelayId id);
+  void refused(const Backend& backend, const channel::TunnelRefuse& refuse);
+  void closed_by_agent(const Backend& backend, const channel::TunnelClose& close);
+  void session_up(const Backend& backend, const channel::SessionUp& up);
+  void session_down(const Backend& backend, const channel::SessionDown& down);
+  void end_sessions(Relay& relay, const std::string& cause, const std::string& text);
+  void take_back(Relay& relay);
+  void remove(RelayId id);
+  Relay* find(RelayId id);
+  Relay* find(const Backend& backend, RelayId id);
+  TunnelId free_tunnel_id(PeerId peer) const;
+  std::uint16_t ppp_mtu(const Peer& peer) const;
+
+  RelaysContext context_;
+  std::uint32_t next_id_ = 1;
+  std::map<RelayId, Relay> relays_;
+  std::multimap<Instant, RelayId> farewells_due_;
+  std::multimap<Instant, PeerId> peers_due_;  // told farewell, given time to come back
+};
+
+}  // namespace sluice::edge

@@ -1,0 +1,106 @@
+#include "edge/config/config.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+namespace sluice::edge {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/sluice-config-XXXXXX";
+    folder_ = mkdtemp(name);
+    write("psk", "a-pre-shared-key-long-enough\n", 0600);
+    write("edge.key", "key", 0600);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text, mode_t mode) {
+    std::ofstream(folder_ / name) << text;
+    chmod((folder_ / name).c_str(), mode);
+  }
+  auto parse(const std::string& text) { return parse_config(text, (folder_ / "edge.toml").string()); }
+  /// The errors of a broken configuration, each on a line.
+  std::string errors(const std::string& text) {
+    const auto result = parse(text);
+    std::string out;
+    if (!result) {
+      for (const auto& error : result.error()) out += error.to_string() + "\n";
+    }
+    return out;
+  }
+
+  std::filesystem::path folder_;
+  const std::string good_ =
+      "[edge]\nname = \"edge1\"\n"
+      "[listen]\naddresses = [\"192.0.2.1\", \"2001:db8::1\"]\n"
+      "[[psk]]\nfile = \"psk\"\n"
+      "[channel]\nlisten = \"10.0.0.1:4600\"\n"
+      "[tls]\nca = \"ca.pem\"\ncertificate = \"edge.pem\"\nkey = \"edge.key\"\n";
+};
+
+TEST_F(ConfigTest, ReadsWhatIsGivenAndKeepsDefaults) {
+  const auto result = parse(good_);
+  ASSERT_TRUE(result) << errors(good_);
+  EXPECT_EQ(result->config.name, "edge1");
+  EXPECT_EQ(result->config.listen_addresses.size(), 2U);
+  EXPECT_EQ(result->config.natt_port, 4500U);
+  EXPECT_EQ(result->config.psks.at(0).secret.text(), "a-pre-shared-key-long-enough");
+  EXPECT_EQ(result->config.operations_socket, "/run/sluice/edge.sock");
+  EXPECT_EQ(result->config.tls_ca, folder_ / "ca.pem") << "relative paths count from the file's folder";
+  EXPECT_TRUE(result->warnings.empty());
+}
+
+TEST_F(ConfigTest, TheShippedExampleHasNoUnknownKey) {
+  std::ifstream in(SLUICE_SOURCE "/docs/examples/edge.toml");
+  std::stringstream text;
+  text << in.rdbuf();
+  ASSERT_FALSE(text.str().empty());
+  EXPECT_THAT(errors(text.str()), ::testing::Not(HasSubstr("unknown key")));
+}
+
+TEST_F(ConfigTest, NamesPlaceAndNearestKeyOfATypingError) {
+  EXPECT_THAT(errors(good_ + "[dataplane]\nreplay_windw = 128\n"),
+              AllOf(HasSubstr("edge.toml:14:1: unknown key dataplane.replay_windw"),
+                    HasSubstr("Did you mean dataplane.replay_window?")));
+}
+
+TEST_F(ConfigTest, ReportsEveryErrorAtOnce) {
+  const auto text = errors("[edge]\nname = 3\n[listen]\naddresses = [\"nonsense\"]\nike_port = 0\n[log]\nlevel = \"loud\"\n");
+  EXPECT_THAT(text, AllOf(HasSubstr(":2:8: edge.name must be a text"), HasSubstr(":4:14: listen.addresses"),
+                          HasSubstr(":5:12: listen.ike_port must be a whole number from 1 to 65535"),
+                          HasSubstr("log.level must be one of \"trace\""), HasSubstr("channel.listen is missing")));
+}
+
+TEST_F(ConfigTest, TellsLineAndColumnOfASyntaxError) {
+  EXPECT_THAT(errors("[edge]\nname = \n"), HasSubstr("edge.toml:2:"));
+}
+
+TEST_F(ConfigTest, RefusesASecretThatEveryoneCanRead) {
+  write("psk", "a-pre-shared-key-long-enough\n", 0644);
+  EXPECT_THAT(errors(good_), HasSubstr("chmod 0600"));
+}
+
+TEST_F(ConfigTest, WarnsOfAShortKeyWithoutPrintingIt) {
+  write("psk", "short\n", 0600);
+  const auto result = parse(good_);
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->warnings.size(), 1U);
+  EXPECT_THAT(result->warnings[0], AllOf(HasSubstr("fewer than 20"), ::testing::Not(HasSubstr("short\n"))));
+}
+
+TEST_F(ConfigTest, RefusesClashingPorts) {
+  EXPECT_THAT(errors(good_ + "[operations]\n[dataplane]\n[log]\n[edge2]\n"), HasSubstr("unknown key edge2"));
+  auto text = good_;
+  text.insert(text.find("[tls]"), "data_port = 4500\n");
+  EXPECT_THAT(errors(text), HasSubstr("channel.data_port: clashes with an IKE port"));
+}
+
+}  // namespace
+}  // namespace sluice::edge
