@@ -34,7 +34,10 @@ enum sf_type {
   SF_EXPIRE = 12,    /* E, body sf_expire */
   SF_MAPPING = 13,   /* E, body sf_mapping: a peer moved to a new address or port */
   SF_ALERT = 14,     /* P, body sf_alert: a handshake failed or an IKE SA broke */
+  SF_ADOPTED = 15,   /* P, body sf_adopted: an IKE SA took over another's children (IKEv1 re-authentication) */
 };
+
+#define SF_PROTOCOL_ESP 50u
 
 enum sf_status { SF_OK = 0, SF_FAILED = 1, SF_NOT_FOUND = 2, SF_NOT_SUPPORTED = 3 };
 
@@ -153,6 +156,10 @@ struct sf_alert {
   uint8_t established; /* the IKE SA was up */
   uint8_t pad[2];
   char peer_id[SF_MAX_ID]; /* empty if not yet known */
+};
+
+struct sf_adopted {
+  uint32_t old_uid, new_uid; /* charon's unique ids of the IKE SAs */
 };
 
 struct sf_mapping {

@@ -9,7 +9,7 @@ void ServerCore::on_bytes(Bytes bytes) {
 }
 
 void ServerCore::parse_buffered() {
-  while (wants_input()) {
+  while (!broken_ && !busy_) {
     auto packet = stream_.next();
     if (!packet) return;
     if (!*packet) {

@@ -2,7 +2,7 @@
 // The daemon's side of one vici connection, without I/O. Bytes and answers go in; requests and packets are
 // drained.
 //
-// One command runs at a time: while one is unanswered, further input waits in the buffer, unread.
+// One command runs at a time: while one is unanswered, further input waits in the buffer, unparsed.
 
 #include <deque>
 #include <functional>
@@ -49,8 +49,8 @@ class ServerCore {
   bool registered(std::string_view event) const { return registered_.contains(event); }
   /// A command waits for its answer.
   bool busy() const { return busy_; }
-  /// More input should be read now.
-  bool wants_input() const { return !broken_ && !busy_; }
+  /// More input should be read now. A little is taken even while busy, so that a client's leaving is noticed.
+  bool wants_input() const { return !broken_ && (!busy_ || stream_.buffered() < kReadAhead); }
   /// Bytes queued and not yet taken by poll_transmit().
   std::size_t queued_bytes() const { return queued_bytes_; }
 
@@ -58,6 +58,8 @@ class ServerCore {
   std::optional<ServerEvent> poll_event();
 
  private:
+  static constexpr std::size_t kReadAhead = 16 * 1024;
+
   void parse_buffered();
   void on_packet(Packet packet);
   void queue(ByteVector packet);

@@ -1,5 +1,5 @@
 /*
- * Tells the edge why a handshake failed.
+ * Tells the edge what charon's bus knows: why a handshake failed, which IKE SA took over from which.
  *
  * Part of the sluice plugin for strongSwan's charon.
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -139,6 +139,7 @@ METHOD(listener_t, on_message, bool, private_alert_t* this, ike_sa_t* ike_sa, me
 listener_t* sluice_alert_create(void) {
   private_alert_t* this;
 
-  INIT(this, .public = {.alert = _on_alert, .message = _on_message}, .feed = feed_get(), );
+  INIT(this, .public = {.alert = _on_alert, .message = _on_message, .children_migrate = _on_children_migrate},
+       .feed = feed_get(), );
   return &this->public;
 }

@@ -1,5 +1,5 @@
 /*
- * Tells the edge why a handshake failed.
+ * Tells the edge what charon's bus knows: why a handshake failed, which IKE SA took over from which.
  *
  * Part of the sluice plugin for strongSwan's charon.
  * SPDX-License-Identifier: GPL-2.0-or-later
