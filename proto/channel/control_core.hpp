@@ -70,6 +70,8 @@ class ControlCore {
   void on_bytes(Bytes bytes, Instant now);
   /// The stream ended under us. `text` is the transport's reason.
   void on_stream_closed(std::string text);
+  /// The transport's queue is full: the peer reads too slowly or not at all.
+  void on_stalled(std::string text);
   virtual void on_timeout(Instant now) = 0;
   virtual std::optional<Instant> next_timeout() const = 0;
 

@@ -1,0 +1,268 @@
+#include "proto/transport/udp_port.hpp"
+
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "proto/transport/burst_sender.hpp"
+#include "proto/transport/socket_support.hpp"
+#include "proto/transport/steering.hpp"
+
+namespace sluice::transport {
+namespace {
+
+constexpr std::size_t kMessages = 32;
+constexpr std::size_t kSlot = kHeadRoom + kMaxInPlace + kTailRoom;
+/// What a datagram may be longer than a slot holds; a whole one is put together in the kMaxInPlace bytes
+/// before it.
+constexpr std::size_t kOverflow = 65536;
+constexpr std::size_t kScratch = kMaxInPlace + kOverflow;
+
+}  // namespace
+
+/// Message m of a recvmmsg call is received into slot m, and what does not fit there into its scratch. A
+/// datagram of its own stays where it is. One that GRO joined gives its first segment there; the others are
+/// copied to slots of their own, for they lie end to end without room.
+struct UdpPort::State {
+  app::UniqueFd fd;
+  Endpoint local;
+  bool v6 = false;
+  CounterArray<PortCount> counts;
+  std::unique_ptr<BurstSender> sender;
+
+  std::unique_ptr<std::uint8_t[]> slots = std::make_unique<std::uint8_t[]>(kMaxBurst * kSlot);
+  std::unique_ptr<std::uint8_t[]> scratch{new std::uint8_t[kMessages * kScratch]};
+  std::array<RxPacket, kMaxBurst> packets;
+  std::array<mmsghdr, kMessages> headers{};
+  std::array<sockaddr_storage, kMessages> names{};
+  std::array<ControlRoom, kMessages> controls{};
+  std::array<std::array<iovec, 2>, kMessages> vectors{};
+  std::size_t received = 0;   ///< messages of the last call
+  std::size_t next = 0;       ///< the first of them not yet given out
+  std::size_t count = 0;      ///< packets of this burst
+  std::size_t next_slot = 0;  ///< the first that is free for a segment
+  std::uint32_t drops_seen = 0;
+
+  std::uint8_t* slot_data(std::size_t index) { return slots.get() + index * kSlot + kHeadRoom; }
+  std::uint8_t* scratch_of(std::size_t message) { return scratch.get() + message * kScratch; }
+
+  void receive();
+  bool give_out(std::size_t message);
+  void give(esp::PacketBuffer packet, const Endpoint& remote, const IpAddress& local_address);
+  void give_large(std::size_t message, std::size_t size, std::size_t segment, const Endpoint& remote,
+                  const IpAddress& local_address);
+  void give_segments(std::size_t message, std::size_t size, std::size_t segment, const Endpoint& remote,
+                     const IpAddress& local_address);
+  void copy_out(std::size_t message, std::size_t at, std::size_t size, std::uint8_t* to);
+};
+
+void UdpPort::State::receive() {
+  for (std::size_t m = 0; m < kMessages; ++m) {
+    vectors[m] = {iovec{slot_data(m), kMaxInPlace}, iovec{scratch_of(m) + kMaxInPlace, kOverflow}};
+    msghdr& header = headers[m].msg_hdr;
+    header.msg_name = &names[m];
+    header.msg_namelen = sizeof names[m];
+    header.msg_iov = vectors[m].data();
+    header.msg_iovlen = vectors[m].size();
+    header.msg_control = controls[m].bytes;
+    header.msg_controllen = sizeof controls[m].bytes;
+    header.msg_flags = 0;
+  }
+  counts.add(PortCount::kReceiveCalls);
+  const int got = ::recvmmsg(fd.get(), headers.data(), kMessages, MSG_DONTWAIT, nullptr);
+  if (got < 0 && errno != EAGAIN && errno != EINTR) counts.add(PortCount::kReceiveErrors);
+  received = got > 0 ? static_cast<std::size_t>(got) : 0;
+  next = 0;
+}
+
+void UdpPort::State::give(esp::PacketBuffer packet, const Endpoint& remote, const IpAddress& local_address) {
+  packets[count++] = {packet, remote, local_address};
+}
+
+/// False when there are not enough slots left for all of the message's segments.
+bool UdpPort::State::give_out(std::size_t message) {
+  msghdr& header = headers[message].msg_hdr;
+  const std::size_t size = headers[message].msg_len;
+  const ReceivedControl control = read_control(header);
+  const std::size_t segment = control.segment == 0 ? size : std::min<std::size_t>(control.segment, size);
+  const std::size_t segments = segment == 0 ? 0 : (size + segment - 1) / segment;
+  const bool fits =
+      next_slot + segments - (segments > 0 ? 1 : 0) <= kMaxBurst && count + segments <= kMaxBurst;
+  if (!fits && count > 0) return false;
+
+  if (control.drops) {
+    counts.add(PortCount::kKernelDrops, *control.drops - drops_seen);
+    drops_seen = *control.drops;
+  }
+  if ((header.msg_flags & MSG_TRUNC) != 0 || !fits) {
+    counts.add(PortCount::kTruncated);
+    return true;
+  }
+  counts.add(PortCount::kPacketsIn, segments);
+  counts.add(PortCount::kBytesIn, size);
+  if (segments == 0) return true;
+  const Endpoint remote = from_sockaddr(names[message]);
+  if (segment > kMaxInPlace) {
+    give_large(message, size, segment, remote, control.local);
+  } else {
+    give_segments(message, size, segment, remote, control.local);
+  }
+  return true;
+}
+
+void UdpPort::State::give_large(std::size_t message, std::size_t size, std::size_t segment,
+                                const Endpoint& remote, const IpAddress& local_address) {
+  std::uint8_t* whole = scratch_of(message);
+  std::memcpy(whole, slot_data(message), kMaxInPlace);
+  for (std::size_t at = 0; at < size; at += segment) {
+    const std::size_t length = std::min(segment, size - at);
+    give(esp::PacketBuffer::within({whole + at, length}, 0, length), remote, local_address);
+  }
+}
+
+void UdpPort::State::give_segments(std::size_t message, std::size_t size, std::size_t segment,
+                                   const Endpoint& remote, const IpAddress& local_address) {
+  give(esp::PacketBuffer::within({slot_data(message) - kHeadRoom, kSlot}, kHeadRoom, segment), remote,
+       local_address);
+  for (std::size_t at = segment; at < size; at += segment) {
+    const std::size_t length = std::min(segment, size - at);
+    std::uint8_t* to = slot_data(next_slot++);
+    copy_out(message, at, length, to);
+    give(esp::PacketBuffer::within({to - kHeadRoom, kSlot}, kHeadRoom, length), remote, local_address);
+  }
+}
+
+void UdpPort::State::copy_out(std::size_t message, std::size_t at, std::size_t size, std::uint8_t* to) {
+  const std::size_t in_slot = at < kMaxInPlace ? std::min(size, kMaxInPlace - at) : 0;
+  if (in_slot > 0) std::memcpy(to, slot_data(message) + at, in_slot);
+  // Byte n of the datagram lies at scratch + n from kMaxInPlace on.
+  if (size > in_slot) std::memcpy(to + in_slot, scratch_of(message) + at + in_slot, size - in_slot);
+}
+
+UdpPort::UdpPort(std::unique_ptr<State> state) : state_(std::move(state)) {}
+UdpPort::UdpPort(UdpPort&&) noexcept = default;
+UdpPort& UdpPort::operator=(UdpPort&&) noexcept = default;
+UdpPort::~UdpPort() = default;
+
+Result<UdpPort, std::string> UdpPort::open(const UdpPortOptions& options) {
+  auto state = std::make_unique<State>();
+  state->v6 = options.bind.address.is_v6();
+  const std::string where = "UDP " + options.bind.to_string() + ": ";
+  if (auto error = open_socket({.ipv6 = state->v6,
+                                .protocol = 0,
+                                .reuse_port = options.reuse_port,
+                                .dont_fragment = options.dont_fragment,
+                                .buffer_bytes = options.buffer_bytes},
+                               state->fd)) {
+    return Failure{where + *error};
+  }
+  sockaddr_storage name{};
+  socklen_t length = to_sockaddr(options.bind, name);
+  if (::bind(state->fd.get(), reinterpret_cast<sockaddr*>(&name), length) != 0) {
+    const bool taken = errno == EADDRINUSE;
+    return Failure{errno_text(where + "cannot bind") +
+                   (taken ? " (another program has the port: see ss -ulpn)" : "")};
+  }
+  length = sizeof name;
+  if (::getsockname(state->fd.get(), reinterpret_cast<sockaddr*>(&name), &length) != 0) {
+    return Failure{errno_text(where + "getsockname")};
+  }
+  state->local = from_sockaddr(name);
+  bool segmentation = options.segmentation;
+  if (segmentation) {
+    set_option(state->fd.get(), SOL_UDP, UDP_GRO, 1);
+    int probe = 0;
+    socklen_t probe_length = sizeof probe;
+    segmentation = ::getsockopt(state->fd.get(), SOL_UDP, UDP_SEGMENT, &probe, &probe_length) == 0;
+  }
+  state->sender = std::make_unique<BurstSender>(state->fd.get(), segmentation, state->counts);
+  return UdpPort(std::move(state));
+}
+
+int UdpPort::fd() const {
+  return state_->fd.get();
+}
+Endpoint UdpPort::local() const {
+  return state_->local;
+}
+bool UdpPort::backlog() const {
+  return state_->next < state_->received;
+}
+const CounterArray<PortCount>& UdpPort::counts() const {
+  return state_->counts;
+}
+bool UdpPort::segmenting() const {
+  return state_->sender->segmenting();
+}
+
+std::span<RxPacket> UdpPort::recv_burst() {
+  State& s = *state_;
+  s.count = 0;
+  s.next_slot = kMessages;
+  if (!backlog()) s.receive();
+  while (s.next < s.received && s.give_out(s.next)) ++s.next;
+  return {s.packets.data(), s.count};
+}
+
+std::size_t UdpPort::send_burst(std::span<const TxPacket> packets) {
+  return state_->sender->send(packets);
+}
+
+std::string_view to_string(PortCount which) {
+  switch (which) {
+    case PortCount::kPacketsIn:
+      return "packets_in";
+    case PortCount::kBytesIn:
+      return "bytes_in";
+    case PortCount::kPacketsOut:
+      return "packets_out";
+    case PortCount::kBytesOut:
+      return "bytes_out";
+    case PortCount::kReceiveCalls:
+      return "receive_calls";
+    case PortCount::kSendCalls:
+      return "send_calls";
+    case PortCount::kKernelDrops:
+      return "kernel_drops";
+    case PortCount::kTruncated:
+      return "truncated";
+    case PortCount::kReceiveErrors:
+      return "receive_errors";
+    case PortCount::kSendFull:
+      return "send_full";
+    case PortCount::kSendTooBig:
+      return "send_too_big";
+    case PortCount::kSendUnreachable:
+      return "send_unreachable";
+    case PortCount::kSendErrors:
+      return "send_errors";
+    case PortCount::kSegmentFallback:
+      return "segment_fallback";
+    case PortCount::kCount:
+      break;
+  }
+  return "";
+}
+
+Result<std::vector<UdpPort>, std::string> open_worker_ports(const UdpPortOptions& options,
+                                                            std::uint32_t workers) {
+  std::vector<UdpPort> ports;
+  UdpPortOptions each = options;
+  each.reuse_port = workers > 1;
+  for (std::uint32_t worker = 0; worker < workers; ++worker) {
+    auto port = UdpPort::open(each);
+    if (!port) return Failure{port.error()};
+    each.bind.port = port->local().port;
+    ports.push_back(std::move(*port));
+  }
+  if (workers > 1) {
+    if (auto error = attach_spi_steering(ports.front().fd(), workers)) return Failure{*error};
+  }
+  return ports;
+}
+
+}  // namespace sluice::transport
