@@ -14,20 +14,23 @@ namespace sluice::edge {
 
 /// One pre-shared key and the peers it is for.
 struct IkePsk {
-  /// Peer identities as in IKE ("192.0.2.7", "vpn@example.org", "host.example"); empty: every peer. In IKEv1 Main Mode
-  /// the key is looked up before the identity is known, so there only addresses and "every peer" can match.
+  /// Peer identities as in IKE ("192.0.2.7", "vpn@example.org", "host.example"); empty: every peer. In IKEv1
+  /// Main Mode the key is looked up before the identity is known, so there only addresses and "every peer"
+  /// can match.
   std::vector<std::string> identities;
   Secret secret;
 };
 
 /// Copied nowhere: it holds the keys. Fixed at start.
 struct IkeConfig {
-  /// Made if missing (mode 0700). Holds the sa-feed and vici sockets and charon's settings; two edges need two.
-  /// A unix socket's path is at most 107 bytes, so keep it below 90.
+  /// Made if missing (mode 0700). Holds the sa-feed and vici sockets and charon's settings; two edges need
+  /// two. A unix socket's path is at most 107 bytes, so keep it below 90.
   std::filesystem::path run_dir = "/run/sluice/ike";
-  /// strongSwan's daemon. Empty: /usr/sbin/charon-systemd, else /usr/lib/ipsec/charon.
+  /// strongSwan's charon-systemd (the other, charon, keeps a pid file of which there can be only one). Empty:
+  /// /usr/sbin/charon-systemd.
   std::filesystem::path charon_path;
-  /// libstrongswan-sluice.so. Empty: beside or below the running program (build tree), else strongSwan's plugin folder.
+  /// libstrongswan-sluice.so. Empty: beside or below the running program (build tree), else strongSwan's
+  /// plugin folder.
   std::filesystem::path plugin_path;
   /// Account charon runs as; empty: the edge's own. It gets no capability either way.
   std::string user;

@@ -60,9 +60,10 @@ enum class SaError { kNotFound, kNotSupported, kFailed };
 class DataPlane {
  public:
   virtual ~DataPlane() = default;
-  /// An SPI for packets from `remote` to `local`, its low bits naming the worker that will own the peer's SAs.
-  virtual std::optional<Spi> allocate_spi(IkeSaId ike_sa, const std::string& peer_identity, const Endpoint& local,
-                                          const Endpoint& remote) = 0;
+  /// An SPI for packets from `remote` to `local`, its low bits naming the worker that will own the peer's
+  /// SAs.
+  virtual std::optional<Spi> allocate_spi(IkeSaId ike_sa, const std::string& peer_identity,
+                                          const Endpoint& local, const Endpoint& remote) = 0;
   virtual std::optional<SaError> add_sa(SaSpec spec) = 0;
   virtual std::optional<SaError> update_sa(Spi spi, bool inbound, const Endpoint& new_source,
                                            const Endpoint& new_destination, bool udp_encapsulated) = 0;
@@ -76,12 +77,13 @@ struct IkePeer {
   IkeSaId ike_sa;
   std::uint8_t version = 0;
   Endpoint local, remote;
-  std::string identity;     ///< as the peer gave it
-  std::string proposal;     ///< "AES_CBC-256/HMAC_SHA1_96/MODP_2048"
+  std::string identity;  ///< as the peer gave it
+  std::string proposal;  ///< "AES_CBC-256/HMAC_SHA1_96/MODP_2048"
   bool nat = false;
 };
 
-/// What the provider tells the edge. Calls come from the event loop, never from within a call into the provider.
+/// What the provider tells the edge. Calls come from the event loop, never from within a call into the
+/// provider.
 class IkeEvents {
  public:
   virtual ~IkeEvents() = default;
@@ -113,7 +115,8 @@ class IkeProvider {
   /// An SA reached a limit.
   virtual void expired(Spi inbound, const Endpoint& local, bool hard) = 0;
   /// A peer's authenticated packets come from a new address or port.
-  virtual void moved(Spi inbound, const Endpoint& local, const Endpoint& old_remote, const Endpoint& new_remote) = 0;
+  virtual void moved(Spi inbound, const Endpoint& local, const Endpoint& old_remote,
+                     const Endpoint& new_remote) = 0;
   virtual bool ready() const = 0;
 };
 

@@ -136,6 +136,18 @@ METHOD(listener_t, on_message, bool, private_alert_t* this, ike_sa_t* ike_sa, me
   return TRUE;
 }
 
+METHOD(listener_t, on_children_migrate, bool, private_alert_t* this, ike_sa_t* ike_sa, ike_sa_id_t* new,
+       uint32_t unique) {
+  struct sf_adopted adopted = {.new_uid = unique};
+  struct iovec body = {.iov_base = &adopted, .iov_len = sizeof(adopted)};
+
+  if (new&& ike_sa) { /* the other of the two calls is for the new IKE_SA */
+    adopted.old_uid = ike_sa->get_unique_id(ike_sa);
+    feed_post(this->feed, SF_ADOPTED, &body, 1);
+  }
+  return TRUE;
+}
+
 listener_t* sluice_alert_create(void) {
   private_alert_t* this;
 
