@@ -112,7 +112,7 @@ enum class AvpValue : std::uint8_t {
 /// One row of the table.
 struct AvpInfo {
   AvpType type;
-  std::string_view name;
+  std::string_view name{};
   AvpValue value;
   std::uint16_t min_size, max_size;  ///< of the value
   bool mandatory;                    ///< the M bit as we send it
@@ -135,7 +135,7 @@ struct Avp {
       true;  ///< parse_message() clears it for an AVP that is unknown, malformed or not to be revealed
   std::uint16_t vendor = 0;
   std::uint16_t type = 0;
-  Bytes value;
+  Bytes value{};
 
   bool is(AvpType wanted) const { return vendor == 0 && type == static_cast<std::uint16_t>(wanted); }
 };

@@ -81,7 +81,7 @@ struct PppCause {
   DisconnectCode code = DisconnectCode::kNoInformation;
   std::uint16_t protocol = 0;  ///< PPP protocol number of the control protocol concerned; 0 none
   DisconnectDirection direction = DisconnectDirection::kGlobal;
-  std::string text;  ///< from a peer: escape before printing
+  std::string text{};  ///< from a peer: escape before printing
 };
 
 std::string_view stop_result_words(std::uint16_t result);
@@ -105,9 +105,9 @@ struct CloseCause {
   bool of_tunnel = false;    ///< `result` is a StopResult, not a CallResult
   std::uint16_t result = 0;  ///< StopResult or CallResult; 0 when the other side gave none
   std::uint16_t error = 0;   ///< ErrorCode
-  std::string text;          ///< optional words; from a peer: escaped by describe()
+  std::string text{};        ///< optional words; from a peer: escaped by describe()
   bool has_ppp = false;      ///< `ppp` holds the peer's PPP Disconnect Cause
-  PppCause ppp;
+  PppCause ppp{};
 };
 /// One line without secrets, peers' text escaped: "closed by peer: 3 call disconnected for administrative
 /// reasons".

@@ -137,14 +137,8 @@ std::optional<ByteVector> ControlConnection::poll_transmit() {
   if (!ack_owed_) return std::nullopt;
   ack_owed_ = false;
   // §5.8: a ZLB carries the next Ns and does not use it up.
-  const Header header{.control = true,
-                      .has_length = true,
-                      .has_sequence = true,
-                      .tunnel = peer_,
-                      .session = {},
-                      .ns = next_ns_,
-                      .nr = nr_,
-                      .payload = {}};
+  const Header header{
+      .control = true, .has_length = true, .has_sequence = true, .tunnel = peer_, .ns = next_ns_, .nr = nr_};
   ByteVector zlb(kControlHeaderSize);
   ByteWriter out(zlb);
   write_header(header, 0, out);

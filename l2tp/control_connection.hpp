@@ -100,7 +100,7 @@ class ControlConnection {
 
  private:
   struct Outgoing {
-    ByteVector packet;
+    ByteVector packet{};
     Options options;
     std::uint16_t ns = 0;
     unsigned sent = 0;  ///< transmissions so far

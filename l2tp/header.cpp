@@ -77,7 +77,7 @@ namespace detail {
 
 Classified classify_slow(Bytes datagram) {
   const auto parsed = parse_header(datagram);
-  if (!parsed) return {.kind = PacketKind::kBad, .reason = parsed.error(), .tunnel = {}, .session = {}};
+  if (!parsed) return {.kind = PacketKind::kBad, .reason = parsed.error(), .tunnel = {}};
   const Header& h = *parsed;
   // parse_header() has bounded the datagram by 65535 bytes.
   const auto offset = static_cast<std::uint16_t>(h.payload.data() - datagram.data());

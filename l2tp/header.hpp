@@ -36,12 +36,12 @@ struct Header {
   bool has_sequence = false;
   bool has_offset = false;
   bool priority = false;
-  TunnelId tunnel;
-  SessionId session;
+  TunnelId tunnel{};
+  SessionId session{};
   std::uint16_t ns = 0;           ///< with has_sequence
   std::uint16_t nr = 0;           ///< with has_sequence
   std::uint16_t offset_size = 0;  ///< with has_offset: pad bytes in front of the payload
-  Bytes payload;                  ///< AVPs or PPP frame; what lies beyond Length is not part of it
+  Bytes payload{};                ///< AVPs or PPP frame; what lies beyond Length is not part of it
 
   /// A control message without AVPs: a bare acknowledgement (§5.8).
   bool zlb() const { return control && payload.empty(); }
@@ -63,8 +63,8 @@ struct Classified {
   DropReason reason = DropReason::kNone;  ///< with kBad
   std::uint16_t payload_offset = 0;       ///< start of the PPP frame or of the AVPs
   std::uint16_t payload_size = 0;         ///< its size, honouring Length
-  TunnelId tunnel;
-  SessionId session;
+  TunnelId tunnel{};
+  SessionId session{};
 
   bool is_control() const { return kind == PacketKind::kControl; }
 };

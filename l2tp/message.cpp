@@ -85,7 +85,7 @@ void Message::check(Avp& avp, std::optional<Bytes> random_vector, const Secret* 
 void Message::check_required() {
   for (const AvpType type : std::span(info_->required).first(info_->required_count)) {
     if (!has(type)) {
-      fail(DropReason::kMissingAvp, Avp{.type = static_cast<std::uint16_t>(type), .value = {}});
+      fail(DropReason::kMissingAvp, Avp{.type = static_cast<std::uint16_t>(type)});
       return;
     }
   }

@@ -53,7 +53,7 @@ enum class MessageType : std::uint16_t {
 /// One row of the message table.
 struct MessageInfo {
   MessageType type;
-  std::string_view name;
+  std::string_view name{};
   bool of_session;  ///< concerns one session, not the tunnel: faults in it end that session only (§4.1)
   std::array<AvpType, 6> required;
   std::uint8_t required_count;
@@ -107,7 +107,7 @@ class Message {
 
   struct ResultCode {
     std::uint16_t result = 0, error = 0;
-    std::string_view text;
+    std::string_view text{};
   };
   std::optional<ResultCode> result_code() const;
   std::optional<PppCause> ppp_cause() const;

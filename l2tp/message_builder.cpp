@@ -92,8 +92,7 @@ ByteVector with_header(TunnelId tunnel, SessionId session, std::uint16_t ns, std
                       .tunnel = tunnel,
                       .session = session,
                       .ns = ns,
-                      .nr = nr,
-                      .payload = {}};
+                      .nr = nr};
   ByteVector packet(kControlHeaderSize + avps.size());
   ByteWriter out(packet);
   write_header(header, avps.size(), out);

@@ -17,9 +17,9 @@ namespace sluice::l2tp {
 
 /// What placement needs to know of an SCCRQ.
 struct SccrqInfo {
-  TunnelId assigned_tunnel;  ///< the client's id
-  std::string host_name;     ///< from the peer: escape before printing
-  std::string vendor_name;   ///< likewise
+  TunnelId assigned_tunnel{};  ///< the client's id
+  std::string host_name{};     ///< from the peer: escape before printing
+  std::string vendor_name{};   ///< likewise
   std::uint16_t receive_window = 4;
   std::uint16_t protocol_version = 0x0100;
   bool has_challenge = false;
@@ -38,10 +38,10 @@ enum class ObservedState : std::uint8_t { kOpening, kEstablished, kClosed };
 std::string_view to_string(ObservedState state);
 
 struct ObservedSession {
-  SessionId client, agent;  ///< each side's own id; 0 while not known
+  SessionId client{}, agent{};  ///< each side's own id; 0 while not known
   ObservedState state = ObservedState::kOpening;
-  std::string calling_number;  ///< from the peer: escape before printing
-  std::uint32_t tx_speed = 0;  ///< bits a second
+  std::string calling_number{};  ///< from the peer: escape before printing
+  std::uint32_t tx_speed = 0;    ///< bits a second
 };
 
 enum class Side : std::uint8_t { kClient, kAgent };
@@ -78,7 +78,7 @@ class Observer {
   /// Who closed the tunnel and why; nothing while it is open.
   struct Close {
     Side by = Side::kClient;
-    CloseCause cause;
+    CloseCause cause{};
   };
   const std::optional<Close>& closed() const { return closed_; }
   const std::optional<Close>& last_session_close() const { return last_session_close_; }
@@ -99,7 +99,7 @@ class Observer {
  private:
   static constexpr unsigned kRemembered = 64;
   struct SideState {
-    TunnelId tunnel;            ///< this side's own id
+    TunnelId tunnel{};          ///< this side's own id
     std::uint16_t next_ns = 0;  ///< one more than the highest Ns seen from it
     std::uint16_t nr = 0;       ///< latest Nr seen from it
     bool spoke = false;

@@ -18,14 +18,14 @@ Tunnel::~Tunnel() = default;
 Received Tunnel::on_datagram(Bytes packet, Instant now) {
   set_now(now);
   const auto header = parse_header(packet);
-  if (!header) return {.reason = header.error(), .session = {}, .ppp = {}};
+  if (!header) return {.reason = header.error()};
   const Received received = header->control ? on_control(*header) : on_data(*header);
   check_consistent();
   return received;
 }
 
 Received Tunnel::on_data(const Header& header) {
-  const auto drop = [](DropReason reason) { return Received{.reason = reason, .session = {}, .ppp = {}}; };
+  const auto drop = [](DropReason reason) { return Received{.reason = reason}; };
   if (header.tunnel != config_.local_tunnel) return drop(DropReason::kUnknownTunnel);
   const Session* session = find(header.session);
   if (!session) return drop(DropReason::kUnknownSession);
@@ -52,7 +52,7 @@ DropReason Tunnel::check_address(const Header& header) const {
 }
 
 Received Tunnel::on_control(const Header& header) {
-  const auto drop = [](DropReason reason) { return Received{.reason = reason, .session = {}, .ppp = {}}; };
+  const auto drop = [](DropReason reason) { return Received{.reason = reason}; };
   if (state_ == TunnelState::kClosed) return drop(DropReason::kClosed);
   if (!within_rate()) return drop(DropReason::kControlRate);
   if (const DropReason wrong = check_address(header); wrong != DropReason::kNone) return drop(wrong);
@@ -77,7 +77,7 @@ Received Tunnel::on_control(const Header& header) {
   // Our StopCCN is acknowledged: nobody waits for us any more.
   if (state_ == TunnelState::kClosing && stop_sent_ && control_.idle()) linger_until_ = now_;
   if (reason != DropReason::kNone) return drop(reason);
-  return {.kind = Received::Kind::kControl, .session = {}, .ppp = {}};
+  return {.kind = Received::Kind::kControl};
 }
 
 bool Tunnel::within_rate() {
@@ -104,10 +104,7 @@ void Tunnel::on_timeout(Instant now) {
     if (control_.failed() || (linger_until_ && now >= *linger_until_)) state_ = TunnelState::kClosed;
   } else if (state_ != TunnelState::kClosed) {
     if (control_.failed()) {
-      stop({.by = ClosedBy::kTimeout,
-            .of_tunnel = true,
-            .text = "control messages were not acknowledged",
-            .ppp = {}},
+      stop({.by = ClosedBy::kTimeout, .of_tunnel = true, .text = "control messages were not acknowledged"},
            false);
       state_ = TunnelState::kClosed;
     } else {
@@ -126,8 +123,7 @@ void Tunnel::check_half_open() {
     stop({.by = ClosedBy::kTimeout,
           .of_tunnel = true,
           .result = static_cast<std::uint16_t>(StopResult::kGeneral),
-          .text = "tunnel was not established in time",
-          .ppp = {}},
+          .text = "tunnel was not established in time"},
          true);
     return;
   }
@@ -140,8 +136,7 @@ void Tunnel::check_half_open() {
     end_session(id,
                 {.by = ClosedBy::kTimeout,
                  .result = static_cast<std::uint16_t>(CallResult::kTimeout),
-                 .text = "call was not established in time",
-                 .ppp = {}},
+                 .text = "call was not established in time"},
                 true);
   }
 }
@@ -189,8 +184,7 @@ std::optional<MutableBytes> Tunnel::frame_data(SessionId local, MutableBytes buf
   Header header{.has_length = config_.length_in_data,
                 .has_sequence = session->call.sequencing_required,
                 .tunnel = remote_,
-                .session = session->remote,
-                .payload = {}};
+                .session = session->remote};
   if (header.has_sequence) header.ns = session->data_ns++;  // §3.1: Nr is reserved in data messages
   const std::size_t size =
       kPlainDataHeaderSize + (header.has_length ? 2u : 0u) + (header.has_sequence ? 4u : 0u);

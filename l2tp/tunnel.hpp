@@ -26,7 +26,7 @@ namespace sluice::l2tp {
 enum class Role : std::uint8_t { kLns, kLac };
 
 struct TunnelConfig {
-  TunnelId local_tunnel;                ///< our id; must not be 0
+  TunnelId local_tunnel{};              ///< our id; must not be 0
   std::string host_name = "sluice";     ///< Host Name AVP; must not be empty
   std::string vendor_name = "Sluice";   ///< Vendor Name AVP; empty leaves it out
   std::uint16_t firmware_revision = 1;  ///< Firmware Revision AVP
@@ -34,21 +34,21 @@ struct TunnelConfig {
   Duration hello_interval =
       std::chrono::seconds(60);  ///< HELLO after so long without a packet from the peer; 0 never
   Duration setup_timeout = std::chrono::seconds(60);  ///< longest time a tunnel or session may stay half open
-  Retransmission retransmission;
+  Retransmission retransmission{};
   std::size_t max_sessions = 16;               ///< ICRQs beyond are refused with result 4
   std::uint32_t max_control_per_second = 100;  ///< control messages beyond are dropped; 0 no limit
   bool length_in_data = false;                 ///< write the L bit and Length in data messages
   bool sequencing = false;                     ///< LAC: ask for sequence numbers in data messages
   bool demand_authentication = false;          ///< send a Challenge; macOS and iOS then do not connect
   /// Shared secret for Challenge Responses and hidden AVPs. None: a peer's Challenge is refused.
-  std::shared_ptr<const Secret> secret;
+  std::shared_ptr<const Secret> secret{};
   std::uint32_t tx_connect_speed = 100'000'000;  ///< LAC: bits a second in ICCN
 };
 
 struct TunnelUp {
-  TunnelId local, remote;
-  std::string peer_host;    ///< from the peer: escape before printing
-  std::string peer_vendor;  ///< likewise
+  TunnelId local{}, remote{};
+  std::string peer_host{};    ///< from the peer: escape before printing
+  std::string peer_vendor{};  ///< likewise
   std::uint16_t peer_firmware = 0;
   std::uint16_t peer_window = 0;
 };
@@ -61,29 +61,29 @@ struct CallInfo {
   std::uint32_t physical_channel = 0;
   std::uint32_t tx_speed = 0;  ///< bits a second
   std::uint32_t rx_speed = 0;  ///< bits a second; equals tx_speed where the peer left it out
-  std::string calling_number, called_number, sub_address;
-  ByteVector private_group;
+  std::string calling_number{}, called_number{}, sub_address{};
+  ByteVector private_group{};
   bool sequencing_required = false;
   /// Proxy LCP and authentication (§4.4.5); empty where the peer left them out.
-  ByteVector initial_lcp, last_sent_lcp, last_received_lcp;
+  ByteVector initial_lcp{}, last_sent_lcp{}, last_received_lcp{};
 };
 
 struct SessionUp {
-  SessionId local, remote;
-  CallInfo call;
+  SessionId local{}, remote{};
+  CallInfo call{};
 };
 struct SessionDown {
-  SessionId local, remote;
+  SessionId local{}, remote{};
   bool was_up = false;  ///< a SessionUp was handed out before
-  CloseCause cause;
+  CloseCause cause{};
 };
 struct TunnelDown {
   bool was_up = false;  ///< a TunnelUp was handed out before
-  CloseCause cause;
+  CloseCause cause{};
 };
 /// Set-Link-Info: the ACCMs that asynchronous framing would use (§6.14).
 struct LinkInfo {
-  SessionId local;
+  SessionId local{};
   std::uint32_t send_accm = 0, receive_accm = 0;
 };
 
@@ -109,8 +109,8 @@ struct Received {
   };
   Kind kind = Kind::kDropped;
   DropReason reason = DropReason::kNone;
-  SessionId session;  ///< local id
-  Bytes ppp;          ///< the PPP frame, a view into the datagram
+  SessionId session{};  ///< local id
+  Bytes ppp{};          ///< the PPP frame, a view into the datagram
 
   bool is_data() const { return kind == Kind::kData; }
 };
@@ -172,15 +172,15 @@ class Tunnel {
 
   enum class SessionState : std::uint8_t { kWaitReply, kWaitConnect, kEstablished };
   struct Session {
-    SessionId local, remote;
+    SessionId local{}, remote{};
     SessionState state = SessionState::kWaitConnect;
     Instant opened{};
-    CallInfo call;
+    CallInfo call{};
     std::uint16_t data_ns = 0;  ///< next to send, when sequencing
   };
   /// A session id that is not given out again until its CDN is certain to have been seen.
   struct Resting {
-    SessionId local;
+    SessionId local{};
     Instant until{};
   };
 

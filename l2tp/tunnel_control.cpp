@@ -152,8 +152,7 @@ void Tunnel::close_tunnel(StopResult result, std::string_view text, Instant now,
         .of_tunnel = true,
         .result = static_cast<std::uint16_t>(result),
         .error = static_cast<std::uint16_t>(error),
-        .text = std::string(text),
-        .ppp = {}},
+        .text = std::string(text)},
        true);
   check_consistent();
 }
@@ -163,8 +162,7 @@ void Tunnel::stop_for(StopResult result, ErrorCode error, std::string_view text)
         .of_tunnel = true,
         .result = static_cast<std::uint16_t>(result),
         .error = static_cast<std::uint16_t>(error),
-        .text = std::string(text),
-        .ppp = {}},
+        .text = std::string(text)},
        true);
 }
 

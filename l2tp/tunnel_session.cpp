@@ -105,7 +105,7 @@ DropReason Tunnel::on_icrq(const Message& message, const Header&) {
     return DropReason::kNone;
   }
   Session& session = sessions_[*id];
-  session = {.local = *id, .remote = remote, .state = SessionState::kWaitConnect, .opened = now_, .call = {}};
+  session = {.local = *id, .remote = remote, .state = SessionState::kWaitConnect, .opened = now_};
   read_request(message, session.call);
   MessageBuilder icrp(MessageType::kIcrp);
   icrp.u16(AvpType::kAssignedSessionId, id->value());
@@ -195,8 +195,7 @@ void Tunnel::close_session(SessionId local, CallResult result, std::string_view 
               {.by = ClosedBy::kLocal,
                .result = static_cast<std::uint16_t>(result),
                .error = static_cast<std::uint16_t>(error),
-               .text = std::string(text),
-               .ppp = {}},
+               .text = std::string(text)},
               true, ppp);
   check_consistent();
 }
@@ -206,8 +205,7 @@ void Tunnel::end_session_for(SessionId local, CallResult result, ErrorCode error
               {.by = ClosedBy::kProtocol,
                .result = static_cast<std::uint16_t>(result),
                .error = static_cast<std::uint16_t>(error),
-               .text = std::string(text),
-               .ppp = {}},
+               .text = std::string(text)},
               true);
 }
 
