@@ -1,0 +1,194 @@
+"""Builds the lab inside the sandbox: the internet, homes, edge, agents, inside host, clients. Takes it down in order."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from . import network
+from .client import PSK, Client, Dialler
+from .guest import Guest
+from .network import Namespace, make_certificates, plug
+from .process import Process, eventually
+from .product import AgentHost, Edge, up_in_backends
+from .report import Failed, note
+from .runs import Run
+from .traffic import PEER, PORT
+
+T = TypeVar("T")
+NATS = ("none", "home", "carrier")
+IKE_AND_FRIENDS = "udp port 500 or (udp port 4500 and udp[8:4] = 0) or udp port 1701 or icmp"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to build."""
+
+    clients: int = 1
+    agents: int = 1
+    nat: str = "carrier"  # none: clients on the internet; home: a NAT each; carrier: those behind one more NAT
+    cipher: str = "aes128-sha1"
+    rekey_seconds: int = 0
+    psk: str = PSK
+    password: str = ""  # of every client; empty: each one's right one
+    product: bool = True  # False leaves the edge's public address to the reference server
+
+
+@dataclass
+class Lab:
+    run: Run
+    plan: Plan
+    spaces: dict[str, Namespace] = field(default_factory=dict)
+    clients: list[Client] = field(default_factory=list)
+    agents: list[AgentHost] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
+    _edge: Edge | None = None
+
+    @property
+    def edge(self) -> Edge:
+        assert self._edge is not None
+        return self._edge
+
+    # --- building ---
+
+    def build_network(self) -> None:
+        internet = self._space("internet")
+        internet.bridge("br0")
+        core, inside_lan = self._space("core"), self._space("inside-lan")
+        core.bridge("br0")
+        inside_lan.bridge("br0")
+        edge = self._space("edge")
+        if self.plan.product:
+            plug(self.run, edge, "wan", f"{network.EDGE_PUBLIC}/24", internet)
+        plug(self.run, edge, "core", f"{network.EDGE_CORE}/24", core)
+        inside = self._space("inside")
+        plug(self.run, inside, "lan", f"{network.INSIDE_HOST}/24", inside_lan)
+        for number in range(1, self.plan.agents + 1):
+            agent = self._space(f"agent{number}")
+            plug(self.run, agent, "core", f"{network.agent_core(number)}/24", core)
+            plug(self.run, agent, "inside", f"{network.agent_inside(number)}/24", inside_lan)
+            agent.forward()
+            inside.ip(f"route add {network.pool(number)}.0/24 via {network.agent_inside(number)}")
+        if self.plan.nat == "carrier":
+            self._build_carrier(internet)
+        for number in range(1, self.plan.clients + 1):
+            self._build_home(number, internet)
+
+    def _space(self, name: str) -> Namespace:
+        self.spaces[name] = Namespace(self.run, name)
+        return self.spaces[name]
+
+    def _build_carrier(self, internet: Namespace) -> None:
+        carrier = self._space("carrier")
+        carrier.bridge("br0")
+        carrier.ip("addr add 100.64.0.1/24 dev br0")
+        plug(self.run, carrier, "wan", f"{network.CARRIER_PUBLIC}/24", internet)
+        carrier.masquerade("wan")
+
+    def _build_home(self, number: int, internet: Namespace) -> None:
+        if self.plan.nat == "none":
+            internet.tap(f"tap{number}", bridge="br0")
+            return
+        home = self._space(f"home{number}")
+        home.tap(f"tap{number}", f"{network.HOME_GATEWAY}/24")
+        if self.plan.nat == "home":
+            plug(self.run, home, "wan", f"{network.home_public(number)}/24", internet)
+        else:
+            plug(self.run, home, "wan", f"{network.home_carrier(number)}/24", self.spaces["carrier"])
+            home.ip("route add default via 100.64.0.1")
+        home.masquerade("wan")
+
+    def boot_clients(self) -> None:
+        """Starts the guests; they boot while the rest is built. prepare_clients waits for them."""
+        for number in range(1, self.plan.clients + 1):
+            name = f"client{number}"
+            if self.plan.nat == "none":
+                address, gateway = network.direct_client(number), network.EDGE_PUBLIC
+                space = self.spaces["internet"]
+            else:
+                address, gateway = network.HOME_CLIENT, network.HOME_GATEWAY
+                space = self.spaces[f"home{number}"]
+            guest = Guest(self.run, name, space, f"tap{number}", f"{address}/24", gateway)
+            password = self.plan.password or f"password-of-user{number}"
+            how = Dialler(
+                psk=self.plan.psk, user=f"user{number}", password=password, cipher=self.plan.cipher, rekey_seconds=self.plan.rekey_seconds
+            )
+            self.clients.append(Client(guest, number, how))
+
+    def prepare_clients(self) -> None:
+        together(Client.prepare, self.clients)
+
+    def start_services(self) -> None:
+        """The transfer server inside, and captures."""
+        inside = self.spaces["inside"]
+        server = inside.start("transfer-server", ["python3", str(PEER), "serve", network.INSIDE_HOST, str(PORT)])
+        server.log.wait("serving", 10)
+        self.processes.append(server)
+        if self.plan.product:
+            edge = self.spaces["edge"]
+            self.processes.append(edge.capture("edge-wan-ike", "wan", IKE_AND_FRIENDS))
+            self.processes.append(edge.capture("edge-wan-esp", "wan", "esp or (udp port 4500 and udp[8:4] != 0)", 2000))
+            self.processes.append(edge.capture("edge-core", "core", "tcp port 4600 or udp port 4601", 2000))
+            self.processes.append(inside.capture("inside", "lan", "icmp or tcp", 2000))
+
+    def start_product(self) -> None:
+        make_certificates(self.run.folder / "certs", ["edge1", *(f"agent{n}" for n in range(1, self.plan.agents + 1))])
+        self._edge = Edge(self.run, self.spaces["edge"])
+        for number in range(1, self.plan.agents + 1):
+            self.agents.append(AgentHost(self.run, self.spaces[f"agent{number}"], number, self.plan.clients))
+        names = [agent.name for agent in self.agents]
+        eventually(f"{', '.join(names)} in `sluicectl backends`", lambda: self._answers(names), 15)
+
+    def _answers(self, names: list[str]) -> bool:
+        self.demand_alive()
+        try:
+            return up_in_backends(self.edge, names)
+        except Failed:
+            return False
+
+    def demand_alive(self) -> None:
+        """Fails when the edge or an agent that nobody killed is gone."""
+        for process in [self.edge.process, *(agent.process for agent in self.agents)]:
+            if not process.alive():
+                tail = " | ".join(process.log.lines[-3:])
+                raise Failed(f"{process.name} ended; it last said: {tail} (log: {process.log.path})")
+
+    def start(self) -> None:
+        """All of it."""
+        self.build_network()
+        self.boot_clients()
+        self.start_services()
+        self.start_product()
+        self.prepare_clients()
+
+    # --- use ---
+
+    def agent_of(self, client: Client) -> AgentHost:
+        assert client.link is not None
+        address = client.link.address
+        for agent in self.agents:
+            if agent.gave(address):
+                return agent
+        raise Failed(f"{client.name} has address {address}, which is in no agent's pool")
+
+    # --- end ---
+
+    def hang_up(self) -> None:
+        together(Client.hang_up, [client for client in self.clients if client.link])
+
+    def close(self) -> None:
+        """Ends the daemons in order, so that they say good-bye and their logs are whole. Never fails."""
+        for process in [agent.process for agent in self.agents] + ([self._edge.process] if self._edge else []) + self.processes:
+            try:
+                process.stop()
+            except Exception as error:
+                note(f"while stopping {process.name}: {error}")
+        for client in self.clients:
+            client.guest.destroy()
+
+
+def together(work: Callable[[Any], T], items: Iterable[Any]) -> list[T]:
+    """The same for all at once; the first failure is raised after all have ended."""
+    everything = list(items)
+    with ThreadPoolExecutor(max_workers=max(1, len(everything))) as pool:
+        return [future.result() for future in [pool.submit(work, item) for item in everything]]

@@ -1,0 +1,145 @@
+"""Sluice's daemons in the lab: their configuration, their start, and sluicectl."""
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+from . import network
+from .client import PSK
+from .network import Namespace
+from .process import Process, run
+from .report import demand
+from .runs import Run
+
+PROJECT = Path(__file__).resolve().parents[2]
+BUILD = PROJECT / "build" / "release"
+TARGETS = ("sluice-edge", "sluice-agent", "sluicectl", "strongswan-sluice")
+
+
+def program(name: str) -> str:
+    path = BUILD / "bin" / name
+    demand(path.exists(), f"{path} is not built; lab/demo builds it, or: cmake --preset release && cmake --build --preset release")
+    return str(path)
+
+
+def plugin_folder() -> Path:
+    found = sorted(BUILD.rglob("libstrongswan-sluice.so"))
+    demand(bool(found), f"libstrongswan-sluice.so is not under {BUILD}; build target strongswan-sluice")
+    return found[0].parent
+
+
+def edge_config(run_: Run) -> str:
+    folder = run_.folder
+    return f"""
+[edge]
+name = "edge1"
+run_dir = "/run/sluice"
+
+[listen]
+addresses = ["{network.EDGE_PUBLIC}"]
+
+[[psk]]
+identity = "%any"
+file = "{folder}/edge/psk"
+
+[ike]
+plugin_dir = "{plugin_folder()}"
+
+[channel]
+listen = "{network.EDGE_CORE}:4600"
+
+[tls]
+ca = "{folder}/certs/ca.crt"
+certificate = "{folder}/certs/edge1.crt"
+key = "{folder}/certs/edge1.key"
+
+[operations]
+socket = "/run/sluice/edge.sock"
+
+[log]
+level = "info"
+"""
+
+
+def agent_config(run_: Run, number: int) -> str:
+    folder, name, pool = run_.folder, f"agent{number}", network.pool(number)
+    return f"""
+[agent]
+name = "{name}"
+data_address = "{network.agent_core(number)}"
+
+[[edge]]
+address = "{network.EDGE_CORE}:4600"
+name = "edge1"
+
+[tls]
+ca = "{folder}/certs/ca.crt"
+certificate = "{folder}/certs/{name}.crt"
+key = "{folder}/certs/{name}.key"
+
+[ppp]
+local_address = "{pool}.1"
+dns = ["{network.INSIDE_HOST}"]
+
+[pool]
+ranges = ["{pool}.2-{pool}.250"]
+
+[users]
+file = "{folder}/{name}/users.toml"
+"""
+
+
+def users_file(count: int) -> str:
+    return "\n".join(f'[user{number}]\npassword = "password-of-user{number}"\n' for number in range(1, count + 1))
+
+
+class Edge:
+    def __init__(self, run_: Run, namespace: Namespace) -> None:
+        self._run = run_
+        self._namespace = namespace
+        run_.write("edge/psk", PSK + "\n")
+        self._config = run_.write("edge/edge.toml", edge_config(run_))
+        self.process = self._launch()
+
+    def _launch(self) -> Process:
+        return self._namespace.start("edge", [program("sluice-edge"), "--config", str(self._config)])
+
+    @property
+    def log(self):  # noqa: ANN201
+        return self.process.log
+
+    def ctl(self, what: str) -> str:
+        """The table that an operator sees."""
+        return run([program("sluicectl"), "--socket", "/run/sluice/edge.sock", what])
+
+    def ctl_json(self, what: str) -> list[dict[str, Any]]:
+        text = run([program("sluicectl"), "--socket", "/run/sluice/edge.sock", what, "--json"])
+        value = json.loads(text)
+        return value if isinstance(value, list) else value.get(what, [])
+
+
+class AgentHost:
+    def __init__(self, run_: Run, namespace: Namespace, number: int, users: int) -> None:
+        self.number = number
+        self.name = f"agent{number}"
+        run_.write(f"{self.name}/users.toml", users_file(users))
+        config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number))
+        self.process = namespace.start(self.name, [program("sluice-agent"), "--config", str(config)])
+
+    @property
+    def log(self):  # noqa: ANN201
+        return self.process.log
+
+    def gave(self, address: str) -> bool:
+        """Whether an address that a client has is from this agent's pool."""
+        return address.startswith(network.pool(self.number) + ".")
+
+    def kill(self) -> None:
+        self.process.kill(signal.SIGKILL)
+
+
+def up_in_backends(edge: Edge, names: list[str]) -> bool:
+    text = edge.ctl("backends")
+    return all(re.search(rf"\b{name}\b", text) for name in names)
