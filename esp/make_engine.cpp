@@ -1,3 +1,4 @@
+#include "esp/async_test_engine.hpp"
 #include "esp/botan_engine.hpp"
 #include "esp/engine.hpp"
 #ifdef SLUICE_HAVE_IPSEC_MB
@@ -9,12 +10,12 @@ namespace {
 
 using Made = Result<std::unique_ptr<Engine>, std::string>;
 
-Made make_botan(RandomSource& random) {
-  auto engine = std::make_unique<BotanEngine>(random);
+/// For engines that do every suite or are not to be used.
+Made complete(std::unique_ptr<Engine> engine) {
   for (const auto& s : suites()) {
     if (engine->backend(s).empty()) return Failure{"Botan gives a wrong answer for " + std::string(s.name)};
   }
-  return std::unique_ptr<Engine>(std::move(engine));
+  return engine;
 }
 
 Made make_ipsec_mb([[maybe_unused]] RandomSource& random) {
@@ -28,20 +29,20 @@ Made make_ipsec_mb([[maybe_unused]] RandomSource& random) {
 }  // namespace
 
 std::vector<std::string_view> engine_names() {
-  return {
-      "botan",
+  return {"botan",
 #ifdef SLUICE_HAVE_IPSEC_MB
-      "ipsec_mb",
+          "ipsec_mb",
 #endif
-  };
+          "async_test"};
 }
 
 Result<std::unique_ptr<Engine>, std::string> make_engine(std::string_view name, RandomSource& random) {
-  if (name == "botan") return make_botan(random);
+  if (name == "botan") return complete(std::make_unique<BotanEngine>(random));
   if (name == "ipsec_mb") return make_ipsec_mb(random);
+  if (name == "async_test") return complete(std::make_unique<AsyncTestEngine>(random));
   if (name == "auto") {
     auto fast = make_ipsec_mb(random);
-    return fast ? std::move(fast) : make_botan(random);
+    return fast ? std::move(fast) : make_engine("botan", random);
   }
   std::string known = "auto";
   for (const auto one : engine_names()) known += ", " + std::string(one);

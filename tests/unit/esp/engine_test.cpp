@@ -155,7 +155,9 @@ TEST_P(EngineSuite, OnePairFitsFourKib) {
   EXPECT_LE(outbound(*engine, p)->footprint() + inbound(*engine, p)->footprint(), 4096U);
 }
 
-TEST_P(EngineSuite, AgreesWithBotanBitForBit) {
+class OtherEngineSuite : public EngineSuite {};
+
+TEST_P(OtherEngineSuite, AgreesWithBotanBitForBit) {
   auto botan = engine_named("botan", 5);
   auto other = engine_named(std::get<0>(GetParam()), 5);  // the same seed: the same CBC IVs
   for (const bool esn : {false, true}) {
@@ -181,13 +183,22 @@ TEST_P(EngineSuite, AgreesWithBotanBitForBit) {
   }
 }
 
+std::string suite_case(const testing::TestParamInfo<std::tuple<std::string_view, std::size_t>>& one) {
+  return case_name(std::get<0>(one.param)) + "_" + case_name(suites()[std::get<1>(one.param)].name);
+}
+std::vector<std::string_view> others() {
+  auto names = engine_names();
+  std::erase(names, "botan");
+  return names;
+}
 INSTANTIATE_TEST_SUITE_P(All, EngineSuite,
                          testing::Combine(testing::ValuesIn(engine_names()),
                                           testing::Range(std::size_t{0}, kSuiteCount)),
-                         [](const auto& param_info) {
-                           return case_name(std::get<0>(param_info.param)) + "_" +
-                                  case_name(suites()[std::get<1>(param_info.param)].name);
-                         });
+                         suite_case);
+INSTANTIATE_TEST_SUITE_P(All, OtherEngineSuite,
+                         testing::Combine(testing::ValuesIn(others()),
+                                          testing::Range(std::size_t{0}, kSuiteCount)),
+                         suite_case);
 
 }  // namespace
 }  // namespace sluice::esp
