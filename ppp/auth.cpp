@@ -42,6 +42,7 @@ void Auth::reset() {
   deadline_.reset();
   request_.reset();
   challenge_.clear();
+  response_.clear();
 }
 
 void Auth::start(AuthMethod method, Instant now) {
@@ -86,7 +87,13 @@ void Auth::on_timeout(Instant now) {
   if (state_ != State::kWaiting || tries_left_ == 0) return;
   --tries_left_;
   retry_at_ = now + config_.timers.restart;
-  config_.role == Role::kServer ? send_challenge() : send_pap_request();
+  repeat();
+}
+
+void Auth::repeat() {
+  if (config_.role == Role::kServer) return send_challenge();
+  // RFC 1994 §4.2: a Success may be lost; a repeated Response brings another.
+  is_chap(method_) ? send(kResponse, id_, response_) : send_pap_request();
 }
 
 void Auth::on_packet(Protocol protocol, Bytes bytes, Instant now) {
@@ -99,7 +106,7 @@ void Auth::on_packet(Protocol protocol, Bytes bytes, Instant now) {
   if (config_.role == Role::kServer) {
     is_chap(method_) ? server_chap(*packet, now) : server_pap(*packet, now);
   } else {
-    is_chap(method_) ? client_chap(*packet) : client_pap(*packet);
+    is_chap(method_) ? client_chap(*packet, now) : client_pap(*packet);
   }
 }
 
@@ -218,8 +225,8 @@ void Auth::client_pap(const CpPacket& packet) {
   deadline_.reset();
 }
 
-void Auth::client_chap(const CpPacket& packet) {
-  if (packet.code == kChallenge) return answer_challenge(packet);
+void Auth::client_chap(const CpPacket& packet, Instant now) {
+  if (packet.code == kChallenge) return answer_challenge(packet, now);
   if (state_ != State::kWaiting || packet.id != id_) return drops_.add(Drop::kUnexpectedId);
   if (packet.code == kFailure) {
     const std::string_view text = as_text(packet.body);
@@ -231,40 +238,51 @@ void Auth::client_chap(const CpPacket& packet) {
     return refuse("server-not-authentic", "the server does not know the password");
   }
   state_ = State::kAccepted;
+  retry_at_.reset();
   deadline_.reset();
 }
 
-void Auth::answer_challenge(const CpPacket& packet) {
+void Auth::answer_challenge(const CpPacket& packet, Instant now) {
   const auto parsed = parse_chap_value(packet.body);
   if (!parsed) return drops_.add(Drop::kBadAuthPacket);
-  id_ = packet.id;
-  user_ = config_.user;
-  ByteVector value;
-  if (method_ == AuthMethod::kMsChapV2) {
-    MsChallenge authenticator, peer;
-    const auto hash = nt_hash(config_.password.text());
-    if (parsed->value.size() != authenticator.size() || !hash) return drops_.add(Drop::kBadAuthPacket);
-    std::copy(parsed->value.begin(), parsed->value.end(), authenticator.begin());
-    random_.fill(peer);
-    const NtResponse response = nt_response(authenticator, peer, user_, *hash);
-    expected_ = authenticator_response(*hash, response, peer, authenticator, user_);
-    value.assign(peer.begin(), peer.end());
-    value.resize(value.size() + 8);
-    value.insert(value.end(), response.begin(), response.end());
-    value.push_back(0);
-  } else {
+  const bool again = packet.id == id_ && equal(parsed->value, challenge_);
+  if (!again) {
+    id_ = packet.id;
+    challenge_.assign(parsed->value.begin(), parsed->value.end());
+    user_ = config_.user;
+    auto value = make_response(parsed->value);
+    if (!value) return drops_.add(Drop::kBadAuthPacket);
+    response_.assign(1, static_cast<std::uint8_t>(value->size()));
+    response_.insert(response_.end(), value->begin(), value->end());
+    response_.insert(response_.end(), user_.begin(), user_.end());
+  }
+  send(kResponse, id_, response_);
+  if (state_ == State::kWaiting) retry_at_ = now + config_.timers.restart;
+}
+
+/// The Value of a Response to this challenge.
+std::optional<ByteVector> Auth::make_response(Bytes challenge) {
+  if (method_ == AuthMethod::kChapMd5) {
     const auto hash = Botan::HashFunction::create_or_throw("MD5");
     hash->update(id_);
     hash->update(config_.password.bytes().data(), config_.password.size());
-    hash->update(parsed->value.data(), parsed->value.size());
-    value.resize(kMd5Size);
+    hash->update(challenge.data(), challenge.size());
+    ByteVector value(kMd5Size);
     hash->final(value.data());
+    return value;
   }
-  ByteVector body;
-  body.push_back(static_cast<std::uint8_t>(value.size()));
-  body.insert(body.end(), value.begin(), value.end());
-  body.insert(body.end(), user_.begin(), user_.end());
-  send(kResponse, id_, body);
+  MsChallenge authenticator, peer;
+  const auto hash = nt_hash(config_.password.text());
+  if (challenge.size() != authenticator.size() || !hash) return std::nullopt;
+  std::copy(challenge.begin(), challenge.end(), authenticator.begin());
+  random_.fill(peer);
+  const NtResponse response = nt_response(authenticator, peer, user_, *hash);
+  expected_ = authenticator_response(*hash, response, peer, authenticator, user_);
+  ByteVector value(peer.begin(), peer.end());
+  value.resize(value.size() + 8);
+  value.insert(value.end(), response.begin(), response.end());
+  value.push_back(0);
+  return value;
 }
 
 }  // namespace sluice::ppp

@@ -60,8 +60,10 @@ class Auth {
   void server_pap(const CpPacket& packet, Instant now);
   void server_chap(const CpPacket& packet, Instant now);
   void client_pap(const CpPacket& packet);
-  void client_chap(const CpPacket& packet);
-  void answer_challenge(const CpPacket& packet);
+  void client_chap(const CpPacket& packet, Instant now);
+  void answer_challenge(const CpPacket& packet, Instant now);
+  std::optional<ByteVector> make_response(Bytes challenge);
+  void repeat();
   void send_challenge();
   void send_pap_request();
   void send(std::uint8_t code, std::uint8_t id, Bytes body);
@@ -81,6 +83,7 @@ class Auth {
   std::string user_, cause_, detail_;
   ByteVector challenge_;
   std::string verdict_text_;
+  ByteVector response_;   ///< client: the body of the last Response, for the same Challenge again
   std::string expected_;  ///< client: what the server must prove (S=...)
   std::optional<AuthRequest> request_;
 };

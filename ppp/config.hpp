@@ -23,7 +23,7 @@ struct CpTimers {
 struct PppConfig {
   Role role = Role::kServer;
   /// Server: offered in this order, never empty. Client: acceptable, the first preferred.
-  std::vector<AuthMethod> auth = {AuthMethod::kMsChapV2, AuthMethod::kChapMd5, AuthMethod::kPap};
+  std::vector<AuthMethod> auth = all_auth_methods();
   std::uint16_t mru = 1400;          ///< asked for in LCP
   std::uint16_t mtu = 1400;          ///< octets of IP sent at most; the peer's MRU lowers it
   bool request_compression = false;  ///< ask for PFC and ACFC; the peer's own wish is granted anyway

@@ -16,6 +16,10 @@ std::string_view to_string(AuthMethod method) {
   return "unknown";
 }
 
+std::vector<AuthMethod> all_auth_methods() {
+  return {AuthMethod::kMsChapV2, AuthMethod::kChapMd5, AuthMethod::kPap};
+}
+
 std::string_view to_string(Drop reason) {
   switch (reason) {
     case Drop::kEmptyFrame:

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "base/counters.hpp"
 
@@ -41,6 +42,8 @@ enum class AuthMethod : std::uint8_t { kNone, kPap, kChapMd5, kMsChapV2 };
 
 /// The names of the configuration and of the channel: "none", "pap", "chap-md5", "mschapv2".
 std::string_view to_string(AuthMethod method);
+/// All of them, the safest first.
+std::vector<AuthMethod> all_auth_methods();
 
 /// Why a frame, or a part of one, was dropped. One counter for each.
 enum class Drop : std::uint8_t {
