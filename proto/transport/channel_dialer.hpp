@@ -61,7 +61,8 @@ class ChannelDialer {
                                              RandomSource& random, AgentChannelHandler& handler);
   virtual ~ChannelDialer() = default;
   virtual void start() = 0;
-  /// Says goodbye and dials no more; channel_down() is called before this returns if the channel was up.
+  /// Says goodbye and dials no more; channel_down() is called before this returns if the channel was up
+  /// (but after, when called from a handler).
   virtual void stop(const std::string& reason) = 0;
   virtual bool up() const = 0;
   virtual const ChannelDialerConfig& config() const = 0;

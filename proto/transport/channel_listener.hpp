@@ -78,7 +78,8 @@ class ChannelListener {
   virtual Endpoint local() const = 0;
   /// For connections made from now on: a renewed certificate.
   virtual void set_identity(TlsIdentity identity) = 0;
-  /// Takes no more connections, says goodbye on all; channel_down() is called for each before this returns.
+  /// Takes no more connections, says goodbye on all; channel_down() is called for each before this returns,
+  /// so do not call it from a handler.
   virtual void stop(const std::string& reason) = 0;
   virtual const CounterArray<ListenerCount>& counts() const = 0;
 };
