@@ -52,19 +52,19 @@ class Lab:
     # --- building ---
 
     def build_network(self) -> None:
-        internet = self._space("internet")
+        internet = self.space("internet")
         internet.bridge("br0")
-        core, inside_lan = self._space("core"), self._space("inside-lan")
+        core, inside_lan = self.space("core"), self.space("inside-lan")
         core.bridge("br0")
         inside_lan.bridge("br0")
-        edge = self._space("edge")
+        edge = self.space("edge")
         if self.plan.product:
             plug(self.run, edge, "wan", f"{network.EDGE_PUBLIC}/24", internet)
         plug(self.run, edge, "core", f"{network.EDGE_CORE}/24", core)
-        inside = self._space("inside")
+        inside = self.space("inside")
         plug(self.run, inside, "lan", f"{network.INSIDE_HOST}/24", inside_lan)
         for number in range(1, self.plan.agents + 1):
-            agent = self._space(f"agent{number}")
+            agent = self.space(f"agent{number}")
             plug(self.run, agent, "core", f"{network.agent_core(number)}/24", core)
             plug(self.run, agent, "inside", f"{network.agent_inside(number)}/24", inside_lan)
             agent.forward()
@@ -74,12 +74,12 @@ class Lab:
         for number in range(1, self.plan.clients + 1):
             self._build_home(number, internet)
 
-    def _space(self, name: str) -> Namespace:
+    def space(self, name: str) -> Namespace:
         self.spaces[name] = Namespace(self.run, name)
         return self.spaces[name]
 
     def _build_carrier(self, internet: Namespace) -> None:
-        carrier = self._space("carrier")
+        carrier = self.space("carrier")
         carrier.bridge("br0")
         carrier.ip("addr add 100.64.0.1/24 dev br0")
         plug(self.run, carrier, "wan", f"{network.CARRIER_PUBLIC}/24", internet)
@@ -89,7 +89,7 @@ class Lab:
         if self.plan.nat == "none":
             internet.tap(f"tap{number}", bridge="br0")
             return
-        home = self._space(f"home{number}")
+        home = self.space(f"home{number}")
         home.tap(f"tap{number}", f"{network.HOME_GATEWAY}/24")
         if self.plan.nat == "home":
             plug(self.run, home, "wan", f"{network.home_public(number)}/24", internet)
