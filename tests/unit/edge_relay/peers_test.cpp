@@ -1,0 +1,110 @@
+#include "edge/relay/peers.hpp"
+
+#include "tests/unit/edge_relay/tables.hpp"
+
+namespace sluice::edge::testing {
+namespace {
+
+using std::chrono::seconds;
+
+TEST(Peers, GivesSpisWhoseLowBitsNameThePeersWorker) {
+  for (const std::uint32_t workers : {1U, 2U, 3U, 4U, 7U}) {
+    Tables tables(workers);
+    for (std::uint32_t i = 1; i <= 40; ++i) {
+      const auto remote = "203.0.113.5:" + std::to_string(40000 + i);
+      const auto spi = tables.dial_in(i, remote.c_str());
+      const auto* peer = tables.peers.find(IkeSaId(i));
+      EXPECT_EQ(channel::worker_of(spi, workers), peer->worker);
+      EXPECT_GE(spi.value(), 256U);
+    }
+    std::map<std::uint32_t, int> load;
+    for (const auto& [id, peer] : tables.peers.all()) ++load[peer.worker];
+    EXPECT_EQ(load.size(), workers) << "every worker gets its share";
+  }
+}
+
+TEST(Peers, KeepsClientsApartThatShareIdentityAndAddress) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  tables.dial_in(2, "203.0.113.5:40002");
+  EXPECT_NE(tables.peer_of(1), tables.peer_of(2));
+  EXPECT_NE(tables.peers.find(IkeSaId(1))->correlation_id, tables.peers.find(IkeSaId(2))->correlation_id);
+}
+
+TEST(Peers, KeepsThePeerOverRekeyAndReauthentication) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  const auto id = tables.peer_of(1);
+  tables.dial_in(2, "203.0.113.5:40001");
+  EXPECT_EQ(tables.peer_of(2), id) << "same place, same identity: a new Main Mode of the same client";
+  IkePeer rekeyed;
+  rekeyed.ike_sa = IkeSaId(3);
+  tables.peers.ike_rekeyed(IkeSaId(2), rekeyed);
+  EXPECT_EQ(tables.peer_of(3), id);
+  tables.peers.ike_down(IkeSaId(1));
+  tables.peers.ike_down(IkeSaId(2));
+  EXPECT_EQ(tables.peers.find(id)->ike.ike_sa, IkeSaId(3));
+}
+
+TEST(Peers, RefusesTunnelModeUnknownSuitesAndSpisNeverGivenOut) {
+  Tables tables;
+  const auto in = tables.dial_in(1, "203.0.113.5:40001");
+  auto tunnel_mode = tables.spec(in, 1, "203.0.113.5:40001", true, "x");
+  tunnel_mode.transport_mode = false;
+  EXPECT_EQ(tables.peers.add_sa(std::move(tunnel_mode)), SaError::kNotSupported);
+  auto null = tables.spec(in, 1, "203.0.113.5:40001", true, "x");
+  null.encryption = 11;
+  EXPECT_EQ(tables.peers.add_sa(std::move(null)), SaError::kNotSupported);
+  EXPECT_EQ(tables.peers.add_sa(tables.spec(Spi(0x1234), 1, "203.0.113.5:40001", true, "x")), SaError::kNotFound);
+}
+
+TEST(Peers, RemovesAPeerOnlyAfterItsGraceTimeWithoutSas) {
+  Tables tables;
+  const auto in = tables.dial_in(1, "203.0.113.5:40001");
+  const auto id = tables.peer_of(1);
+  const auto remote = *Endpoint::parse("203.0.113.5:40001");
+  tables.peers.ike_down(IkeSaId(1));
+  tables.now += seconds(100);
+  tables.peers.tick();
+  EXPECT_NE(tables.peers.find(id), nullptr) << "its child SA lives";
+  EXPECT_FALSE(tables.peers.remove_sa(in, true, *Endpoint::parse("192.0.2.1:4500")));
+  EXPECT_FALSE(tables.peers.remove_sa(Spi(0xc0000001U), false, remote));
+  tables.now += seconds(14);
+  tables.peers.tick();
+  EXPECT_NE(tables.peers.find(id), nullptr);
+  tables.now += seconds(2);
+  tables.peers.tick();
+  EXPECT_EQ(tables.peers.find(id), nullptr);
+  EXPECT_EQ(tables.posted<RemovePeer>().size(), 1U);
+  EXPECT_EQ(tables.peers.sa_count(), 0U);
+}
+
+TEST(Peers, TellsTwoOutboundSasWithTheSameSpiApart) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  tables.dial_in(2, "203.0.113.6:40001");
+  // Both peers happen to choose the same number.
+  const auto more = [&](std::uint32_t ike, const char* remote) {
+    const auto in = tables.peers.allocate_spi(IkeSaId(ike), "x", *Endpoint::parse("192.0.2.1:4500"), *Endpoint::parse(remote));
+    EXPECT_FALSE(tables.peers.add_sa(tables.spec(*in, ike, remote, true, "x")));
+    EXPECT_FALSE(tables.peers.add_sa(tables.spec(Spi(0xabcdef01), ike, remote, false, "x")));
+  };
+  more(1, "203.0.113.5:40001");
+  more(2, "203.0.113.6:40001");
+  EXPECT_FALSE(tables.peers.remove_sa(Spi(0xabcdef01), false, *Endpoint::parse("203.0.113.6:40001")));
+  const auto removed = tables.posted<RemoveSa>();
+  ASSERT_EQ(removed.size(), 1U);
+  EXPECT_EQ(removed[0]->peer, tables.peer_of(2));
+}
+
+TEST(Peers, TakesBackAnSpiThatWasNeverInstalled) {
+  Tables tables;
+  const auto local = *Endpoint::parse("192.0.2.1:4500");
+  const auto spi = tables.peers.allocate_spi(IkeSaId(1), "x", local, *Endpoint::parse("203.0.113.5:1"));
+  ASSERT_TRUE(spi);
+  EXPECT_FALSE(tables.peers.remove_sa(*spi, true, local));
+  EXPECT_EQ(tables.peers.remove_sa(*spi, true, local), SaError::kNotFound);
+}
+
+}  // namespace
+}  // namespace sluice::edge::testing
