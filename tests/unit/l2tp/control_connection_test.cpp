@@ -12,11 +12,19 @@ using Verdict = ControlConnection::Verdict;
 
 const Instant kStart{};
 
-ByteVector hello() { return MessageBuilder(MessageType::kHello).finish({}, {}, 0, 0); }
+ByteVector hello() {
+  return MessageBuilder(MessageType::kHello).finish({}, {}, 0, 0);
+}
 
 Header incoming(std::uint16_t ns, std::uint16_t nr) {
   static const ByteVector avps = *from_hex("8008000000000006");
-  return {.control = true, .has_length = true, .has_sequence = true, .tunnel = {}, .session = {}, .ns = ns, .nr = nr,
+  return {.control = true,
+          .has_length = true,
+          .has_sequence = true,
+          .tunnel = {},
+          .session = {},
+          .ns = ns,
+          .nr = nr,
           .payload = avps};
 }
 Header zlb(std::uint16_t ns, std::uint16_t nr) {
@@ -67,7 +75,8 @@ TEST(ControlConnection, ResendsWithBackOffThenGivesUp) {
     const auto at = c.next_timeout();
     ASSERT_TRUE(at);
     c.on_timeout(*at);
-    if (!drain(c).empty()) seconds.push_back(std::chrono::duration_cast<std::chrono::seconds>(*at - kStart).count());
+    if (!drain(c).empty())
+      seconds.push_back(std::chrono::duration_cast<std::chrono::seconds>(*at - kStart).count());
   }
   EXPECT_EQ(seconds, (std::vector<long>{1, 3, 7, 15, 23}));
   EXPECT_FALSE(c.next_timeout());

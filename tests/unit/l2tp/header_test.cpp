@@ -80,12 +80,12 @@ TEST(L2tpHeader, RefusesWithTheRightReason) {
       {"0003000000000001", DropReason::kVersion3},
       {"c801000c0000000000000000", DropReason::kVersionUnknown},  // L2F
       {"c804000c0000000000000000", DropReason::kVersionUnknown},
-      {"8802000c0000000000000000", DropReason::kControlFlags},          // no L
-      {"c002000c0000000000000000", DropReason::kControlFlags},          // no S
-      {"ca02000e00000000000000000000", DropReason::kControlFlags},      // O
-      {"c902000c0000000000000000", DropReason::kControlFlags},          // P
-      {"c802000d0000000000000000", DropReason::kLengthField},           // beyond the end
-      {"c802000b0000000000000000", DropReason::kLengthField},           // inside the header
+      {"8802000c0000000000000000", DropReason::kControlFlags},      // no L
+      {"c002000c0000000000000000", DropReason::kControlFlags},      // no S
+      {"ca02000e00000000000000000000", DropReason::kControlFlags},  // O
+      {"c902000c0000000000000000", DropReason::kControlFlags},      // P
+      {"c802000d0000000000000000", DropReason::kLengthField},       // beyond the end
+      {"c802000b0000000000000000", DropReason::kLengthField},       // inside the header
       {"400200070001000200", DropReason::kLengthField},
       {"0202000100020001", DropReason::kOffset},
       {"420200090001000200ffaa", DropReason::kLengthField},

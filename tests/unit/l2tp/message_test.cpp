@@ -68,9 +68,9 @@ TEST(L2tpMessage, HidingSpansBlocksAndNeedsTheRightSecret) {
   SeededRandom random(2);
   const Secret secret("right"), wrong("wrong");
   const std::string number(100, '7');
-  const auto packet =
-      MessageBuilder(MessageType::kHello).hidden(AvpType::kCalledNumber, as_bytes(number), secret, random).finish(
-          {}, {}, 0, 0);
+  const auto packet = MessageBuilder(MessageType::kHello)
+                          .hidden(AvpType::kCalledNumber, as_bytes(number), secret, random)
+                          .finish({}, {}, 0, 0);
   EXPECT_EQ(to_hex(packet).find(to_hex(as_bytes(number.substr(0, 16)))), std::string::npos);
   EXPECT_EQ(read(packet, &secret).second.text(AvpType::kCalledNumber), number);
   const auto [header, message] = read(packet, &wrong);
@@ -93,7 +93,8 @@ TEST(L2tpMessage, RevealFollowsTheFormulaOfSection4_3) {
 
 TEST(L2tpMessage, ChallengeResponseIsMd5OfTypeSecretChallenge) {
   // printf '\x02secret0123456789abcdef' | md5sum
-  EXPECT_EQ(to_hex(challenge_response(2, as_bytes("secret"), as_bytes("0123456789abcdef"))), "ea8b19d2a344584521fd0ff6f675cf47");
+  EXPECT_EQ(to_hex(challenge_response(2, as_bytes("secret"), as_bytes("0123456789abcdef"))),
+            "ea8b19d2a344584521fd0ff6f675cf47");
 }
 
 TEST(L2tpMessage, UnknownMandatoryAvpIsAFaultAndAnOptionalOneIsNot) {
@@ -108,8 +109,7 @@ TEST(L2tpMessage, UnknownMandatoryAvpIsAFaultAndAnOptionalOneIsNot) {
       if (mandatory) {
         EXPECT_EQ(message.fault()->reason, DropReason::kUnknownMandatoryAvp);
         EXPECT_EQ(fault_error(*message.fault()), ErrorCode::kUnknownAvp);
-        EXPECT_EQ(fault_words(*message.fault()),
-                  "unknown mandatory AVP " + std::to_string(vendor) + ":20");
+        EXPECT_EQ(fault_words(*message.fault()), "unknown mandatory AVP " + std::to_string(vendor) + ":20");
       }
       EXPECT_EQ(message.assigned_tunnel(), TunnelId{77});
     }
@@ -129,8 +129,8 @@ TEST(L2tpMessage, AnAvpWithReservedBitsIsUnrecognised) {
 
 TEST(L2tpMessage, MalformedOptionalAvpIsPassedOver) {
   const auto packet = MessageBuilder(MessageType::kHello)
-                          .bytes(AvpType::kFirmwareRevision, ByteVector{1})        // M=0, too short
-                          .bytes(AvpType::kTieBreaker, ByteVector{1, 2, 3})        // M=0, too short
+                          .bytes(AvpType::kFirmwareRevision, ByteVector{1})  // M=0, too short
+                          .bytes(AvpType::kTieBreaker, ByteVector{1, 2, 3})  // M=0, too short
                           .finish({}, {}, 0, 0);
   const auto [header, message] = read(packet);
   EXPECT_FALSE(message.fault());
@@ -139,8 +139,9 @@ TEST(L2tpMessage, MalformedOptionalAvpIsPassedOver) {
 }
 
 TEST(L2tpMessage, MalformedMandatoryAvpIsAFault) {
-  const auto packet =
-      MessageBuilder(MessageType::kHello).bytes(AvpType::kAssignedTunnelId, ByteVector{1}).finish({}, {}, 0, 0);
+  const auto packet = MessageBuilder(MessageType::kHello)
+                          .bytes(AvpType::kAssignedTunnelId, ByteVector{1})
+                          .finish({}, {}, 0, 0);
   const auto [header, message] = read(packet);
   ASSERT_TRUE(message.fault());
   EXPECT_EQ(message.fault()->reason, DropReason::kMalformedAvp);
@@ -148,9 +149,10 @@ TEST(L2tpMessage, MalformedMandatoryAvpIsAFault) {
 }
 
 TEST(L2tpMessage, AnIdOfZeroIsOutOfRange) {
-  const auto packet =
-      MessageBuilder(MessageType::kIcrq).u16(AvpType::kAssignedSessionId, 0).u32(AvpType::kCallSerialNumber, 1).finish(
-          {}, {}, 0, 0);
+  const auto packet = MessageBuilder(MessageType::kIcrq)
+                          .u16(AvpType::kAssignedSessionId, 0)
+                          .u32(AvpType::kCallSerialNumber, 1)
+                          .finish({}, {}, 0, 0);
   const auto [header, message] = read(packet);
   ASSERT_TRUE(message.fault());
   EXPECT_EQ(message.fault()->reason, DropReason::kMalformedAvp);
@@ -164,9 +166,11 @@ TEST(L2tpMessage, EachRequiredAvpIsMissed) {
     std::vector<AvpType> required;
   } rows[] = {
       {MessageType::kSccrq,
-       {AvpType::kProtocolVersion, AvpType::kHostName, AvpType::kFramingCapabilities, AvpType::kAssignedTunnelId}},
+       {AvpType::kProtocolVersion, AvpType::kHostName, AvpType::kFramingCapabilities,
+        AvpType::kAssignedTunnelId}},
       {MessageType::kSccrp,
-       {AvpType::kProtocolVersion, AvpType::kHostName, AvpType::kFramingCapabilities, AvpType::kAssignedTunnelId}},
+       {AvpType::kProtocolVersion, AvpType::kHostName, AvpType::kFramingCapabilities,
+        AvpType::kAssignedTunnelId}},
       {MessageType::kIcrq, {AvpType::kAssignedSessionId, AvpType::kCallSerialNumber}},
       {MessageType::kIcrp, {AvpType::kAssignedSessionId}},
       {MessageType::kIccn, {AvpType::kTxConnectSpeed, AvpType::kFramingType}},
@@ -236,7 +240,8 @@ TEST(L2tpMessage, ResultAndDisconnectCausesAreReadAndWorded) {
   EXPECT_EQ(cause.ppp.protocol, 0xc223);
   EXPECT_EQ(describe(cause),
             "closed by peer: 2 general error, error 4 insufficient resources to handle this operation now, "
-            "\"no \\x22room\\x22\", PPP cause 16 authentication failed: bad name, password or secret (at the peer), "
+            "\"no \\x22room\\x22\", PPP cause 16 authentication failed: bad name, password or secret (at the "
+            "peer), "
             "protocol 0xc223, \"bad\\x0apassword\"");
   EXPECT_EQ(describe_reason({}), "no reason given");
   EXPECT_EQ(describe_reason({.of_tunnel = true, .result = 5, .error = 0x0100}),
@@ -245,19 +250,22 @@ TEST(L2tpMessage, ResultAndDisconnectCausesAreReadAndWorded) {
 }
 
 TEST(L2tpMessage, ResultCodeOfThreeOctetsIsMalformed) {
-  const auto packet =
-      MessageBuilder(MessageType::kStopCcn).bytes(AvpType::kResultCode, ByteVector{0, 1, 0}).finish({}, {}, 0, 0);
+  const auto packet = MessageBuilder(MessageType::kStopCcn)
+                          .bytes(AvpType::kResultCode, ByteVector{0, 1, 0})
+                          .finish({}, {}, 0, 0);
   EXPECT_FALSE(read(packet).second.result_code().has_value());
 }
 
 TEST(L2tpMessage, DescriptionEscapesTextAndShowsNoSecret) {
   MessageBuilder b(MessageType::kSccrq);
-  b.text(AvpType::kHostName, "a\x1b[31mb").bytes(AvpType::kChallenge, as_bytes("sesame")).u16(
-      AvpType::kProtocolVersion, 0x0100);
+  b.text(AvpType::kHostName, "a\x1b[31mb")
+      .bytes(AvpType::kChallenge, as_bytes("sesame"))
+      .u16(AvpType::kProtocolVersion, 0x0100);
   const auto words = describe_packet(b.finish(TunnelId{1}, SessionId{2}, 3, 4));
-  EXPECT_EQ(words,
-            "SCCRQ tunnel 1 session 2 Ns 3 Nr 4 Host Name=\"a\\x1b[31mb\" Challenge=not shown Protocol Version=1.0 "
-            "(missing Framing Capabilities)");
+  EXPECT_EQ(
+      words,
+      "SCCRQ tunnel 1 session 2 Ns 3 Nr 4 Host Name=\"a\\x1b[31mb\" Challenge=not shown Protocol Version=1.0 "
+      "(missing Framing Capabilities)");
   EXPECT_EQ(describe_packet(make_zlb(TunnelId{1}, 2, 3)), "ZLB tunnel 1 session 0 Ns 2 Nr 3");
   EXPECT_EQ(describe_packet(*from_hex("000200010002ff")), "data tunnel 1 session 2 1 octets");
   EXPECT_EQ(describe_packet(*from_hex("0003")), "not L2TPv2: version_3");

@@ -1,5 +1,6 @@
 #pragma once
-// What the L2TP tests share: repeatable randomness, a simulated link, vectors, short ways to make and drive things.
+// What the L2TP tests share: repeatable randomness, a simulated link, vectors, short ways to make and drive
+// things.
 
 #include <fstream>
 #include <iterator>
@@ -116,7 +117,9 @@ inline std::string kind_of(const ByteVector& packet) {
   return words.substr(0, words.find(' '));
 }
 
-inline std::string vector_path(const std::string& name) { return std::string(SLUICE_VECTORS "/l2tp/") + name; }
+inline std::string vector_path(const std::string& name) {
+  return std::string(SLUICE_VECTORS "/l2tp/") + name;
+}
 
 /// The rows of a "line<TAB>hex" file by line number.
 inline std::map<int, ByteVector> read_hex_rows(const std::string& name) {
@@ -130,8 +133,8 @@ inline std::map<int, ByteVector> read_hex_rows(const std::string& name) {
   return rows;
 }
 
-/// Calls `run` with every truncation of `packet` and with every single bit of it flipped, each in a buffer of its own
-/// exact size.
+/// Calls `run` with every truncation of `packet` and with every single bit of it flipped, each in a buffer of
+/// its own exact size.
 template <class Run>
 void mutate(const ByteVector& packet, Run run) {
   for (std::size_t size = 0; size < packet.size(); ++size) {

@@ -16,8 +16,8 @@ std::string avps_of(Bytes bytes) {
   while (!in.at_end()) {
     const auto avp = read_avp(in);
     if (!avp) return "refused";
-    out += std::string(out.empty() ? "" : " ") + (avp->mandatory ? "M" : "-") + std::to_string(avp->vendor) + ":" +
-           std::to_string(avp->type) + "=" + to_hex(avp->value);
+    out += std::string(out.empty() ? "" : " ") + (avp->mandatory ? "M" : "-") + std::to_string(avp->vendor) +
+           ":" + std::to_string(avp->type) + "=" + to_hex(avp->value);
   }
   return out;
 }
@@ -97,8 +97,8 @@ TEST(L2tpCapture, OverflowingAvpsAreRefusedInEveryPacket) {
   std::ifstream in(test::vector_path("l2tp-avp-overflow.pcap"), std::ios::binary);
   const std::vector<std::uint8_t> file{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   ASSERT_GT(file.size(), 40u);
-  // The capture is broken on purpose, record headers included. So: the UDP payload behind every place where port 1701
-  // is the destination, up to the end of the file.
+  // The capture is broken on purpose, record headers included. So: the UDP payload behind every place where
+  // port 1701 is the destination, up to the end of the file.
   std::size_t tried = 0;
   test::SeededRandom random(1);
   for (std::size_t at = 0; at + 8 < file.size(); ++at) {
