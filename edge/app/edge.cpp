@@ -139,6 +139,11 @@ void Edge::make_tables() {
 }
 
 void Edge::start() {
+  std::error_code failed;
+  std::filesystem::create_directories(config_.run_dir, failed);
+  if (failed) {
+    throw std::runtime_error("edge.run_dir " + config_.run_dir.string() + " cannot be made: " + failed.message());
+  }
   std::uint8_t boot[8];
   random_.fill(boot);
   operations_ = std::make_unique<OperationsServer>(
