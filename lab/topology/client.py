@@ -71,6 +71,9 @@ charon {
     }
   }
 }
+swanctl {
+  load = random nonce
+}
 """
 
 

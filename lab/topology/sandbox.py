@@ -100,9 +100,17 @@ def _keeper(run_: Run, body: Body, caller: int, to_caller: int, keep: bool) -> i
                 os.kill(init, signal.SIGKILL)
         elif got.si_signo == signal.SIGUSR1 and keep:
             kernel.die_with_parent(0)
+            _let_go_of_terminal()
         elif got.si_signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(init, signal.SIGTERM)
             deadline = deadline or time.monotonic() + PATIENCE
+
+
+def _let_go_of_terminal() -> None:
+    """Whoever reads the caller's output must see its end."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
 
 
 def enter(run_: Run, body: Body, keep: bool = False) -> int:
