@@ -285,7 +285,7 @@ void Edge::ike_ready(bool ready) {
   ike_ready_ = ready;
   if (ready) {
     app::log_info("IKE ready");
-  } else {
+  } else if (!stopping_) {
     app::log_warning("IKE not ready: no new client can connect until it is; established ones go on");
   }
 }
