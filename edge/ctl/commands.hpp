@@ -1,0 +1,31 @@
+#pragma once
+// sluicectl without the process around it.
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "edge/ctl/table.hpp"
+
+namespace sluice::ctl {
+
+/// What scripts may rely on (docs/operations-socket.md).
+enum ExitCode : int {
+  kOk = 0,
+  kFailed = 1,       ///< the daemon refused, or does not know the command
+  kUsage = 2,        ///< the command line is wrong
+  kUnreachable = 3,  ///< no daemon answers there
+  kPartial = 4,      ///< something was shown, something is missing
+};
+
+struct Surroundings {
+  std::ostream& out;
+  std::ostream& error;
+  Terminal terminal;                    ///< of `out`
+  std::string socket_from_environment;  ///< SLUICE_SOCKET; empty if unset
+};
+
+/// `words` without the program's name.
+int run(std::vector<std::string> words, const Surroundings& surroundings);
+
+}  // namespace sluice::ctl
