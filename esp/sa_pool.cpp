@@ -5,16 +5,17 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SLUICE_ESP_PLAIN_ALLOCATION 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SLUICE_ESP_PLAIN_ALLOCATION 1
-#endif
-#endif
-
 namespace sluice::esp {
 namespace {
+
+// Under the address sanitizer each SA is an allocation of its own, so that it sees their edges.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kOneByOne = true;
+#elif defined(__has_feature)
+constexpr bool kOneByOne = __has_feature(address_sanitizer);
+#else
+constexpr bool kOneByOne = false;
+#endif
 
 constexpr std::size_t kChunk = std::size_t{2} << 20;  // one huge page
 
@@ -30,20 +31,9 @@ SaPool::~SaPool() {
   for (void* chunk : chunks_) std::free(chunk);
 }
 
-#ifdef SLUICE_ESP_PLAIN_ALLOCATION
-
-// One allocation each, so that the address sanitizer sees the edges of every SA.
-void* SaPool::allocate(std::size_t size) {
-  return aligned(kLine, round(size));
-}
-void SaPool::release(void* block, std::size_t /*size*/) {
-  std::free(block);
-}
-
-#else
-
 void* SaPool::allocate(std::size_t size) {
   size = round(size);
+  if (kOneByOne) return aligned(kLine, size);
   if (auto& spare = free_[size]; !spare.empty()) {
     void* block = spare.back();
     spare.pop_back();
@@ -67,9 +57,11 @@ void* SaPool::allocate(std::size_t size) {
 }
 
 void SaPool::release(void* block, std::size_t size) {
-  free_[round(size)].push_back(block);
+  if (kOneByOne) {
+    std::free(block);
+  } else {
+    free_[round(size)].push_back(block);
+  }
 }
-
-#endif
 
 }  // namespace sluice::esp
