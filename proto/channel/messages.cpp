@@ -60,7 +60,7 @@ Decoded from_pb(const pb::Hello& in) {
   out.boot_id = in.boot_id();
   f.number("weight", in.weight(), 1, kMaxWeight, out.weight);
   f.number("workers", in.workers(), 1, kMaxWorkers, out.workers);
-  f.number("data_port", in.data_port(), 1, kPortMax, out.data_port);
+  f.number("data_port", in.data_port(), 1, kPortMax + 1 - out.workers, out.data_port);
   out.max_sessions = in.max_sessions();
   f.text("software", in.software(), out.software);
   return f.done(std::move(out));
@@ -88,7 +88,7 @@ Decoded from_pb(const pb::Welcome& in) {
   out.boot_id = in.boot_id();
   f.text("edge_name", in.edge_name(), out.edge_name);
   f.number("workers", in.workers(), 1, kMaxWorkers, out.workers);
-  f.number("data_port", in.data_port(), 1, kPortMax, out.data_port);
+  f.number("data_port", in.data_port(), 1, kPortMax + 1 - out.workers, out.data_port);
   if (!in.has_paths()) {
     f.wrong("paths");
   } else {

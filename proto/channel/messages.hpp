@@ -20,6 +20,12 @@ inline constexpr std::uint32_t kVersionMin = 1;
 inline constexpr std::uint32_t kVersionMax = 1;
 inline constexpr std::uint32_t kMaxWorkers = 64;
 
+/// Each worker takes data frames on a UDP port of its own, consecutive from the first worker's: so each pair
+/// of workers is a flow of its own, and neither the kernel nor a NIC joins packets of two pairs.
+constexpr std::uint16_t port_of(std::uint16_t data_port, std::uint32_t worker) {
+  return static_cast<std::uint16_t>(data_port + worker);
+}
+
 /// Agent, first. Ranges as in schema/channel.proto.
 struct Hello {
   std::uint32_t version_min = kVersionMin;
@@ -27,7 +33,7 @@ struct Hello {
   std::uint64_t boot_id = 0;       ///< random, new at each start of the agent
   std::uint32_t weight = 1;        ///< share of the tunnels, 1..1000
   std::uint32_t workers = 1;       ///< 1..kMaxWorkers
-  std::uint16_t data_port = 0;     ///< UDP, at the address the control stream comes from
+  std::uint16_t data_port = 0;     ///< UDP, the first worker's (port_of); the address is the control stream's
   std::uint32_t max_sessions = 0;  ///< 0: no limit
   std::string software;            ///< escape before printing
   bool operator==(const Hello&) const = default;
@@ -54,7 +60,8 @@ struct Welcome {
   std::uint64_t boot_id = 0;
   std::string edge_name;
   std::uint32_t workers = 1;
-  std::uint16_t data_port = 0;  ///< UDP, at the address the agent dialled
+  std::uint16_t data_port =
+      0;  ///< UDP, the first worker's (port_of); the address is the one the agent dialled
   DataPaths paths;
   bool operator==(const Welcome&) const = default;
 };

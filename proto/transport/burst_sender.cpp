@@ -27,6 +27,15 @@ std::size_t BurstSender::lay_out(std::span<const TxPacket> packets) {
   return laid_;
 }
 
+namespace {
+/// The SPI of an ESP packet. Where the receiver steers by it, a segmented datagram that is not cut on its way
+/// (a local path, or a NIC's or the kernel's GRO) goes as a whole to the worker of its first packet: so one
+/// SPI, one datagram.
+std::uint32_t first_word(const TxPacket& packet) {
+  return packet.data.size() < 4 ? 0 : load_be32(packet.data.data());
+}
+}  // namespace
+
 std::size_t BurstSender::run_length(std::span<const TxPacket> packets) const {
   const TxPacket& first = packets.front();
   std::size_t count = 1;
@@ -36,7 +45,8 @@ std::size_t BurstSender::run_length(std::span<const TxPacket> packets) const {
     const TxPacket& next = packets[count];
     bytes += next.data.size();
     if (next.data.empty() || next.data.size() > first.data.size() || bytes > kMaxSegmentedBytes) break;
-    if (next.remote != first.remote || next.local != first.local) break;
+    if (first_word(next) != first_word(first) || next.remote != first.remote || next.local != first.local)
+      break;
     ++count;
     // A shorter one is allowed as the last.
     if (next.data.size() < first.data.size()) break;

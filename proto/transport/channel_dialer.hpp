@@ -32,8 +32,13 @@ struct ChannelDialerConfig {
 struct EdgeLink {
   PeerName peer;
   Endpoint control;  ///< of the control stream
-  Endpoint data;     ///< where the edge takes data frames
+  Endpoint data;     ///< where the edge's first worker takes data frames
   IpAddress local;   ///< our address as the edge sees it, unless it is translated: the source of data frames
+
+  /// Where one of the edge's workers takes data frames.
+  Endpoint data_of(std::uint32_t edge_worker) const {
+    return {data.address, channel::port_of(data.port, edge_worker)};
+  }
 };
 
 class ChannelDialer;

@@ -66,7 +66,10 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
   std::uint64_t id() const override { return id_; }
   const PeerName& peer() const override { return stream_->peer(); }
   Endpoint remote() const override { return remote_; }
-  Endpoint data_endpoint() const override { return {remote_.address, data_port_}; }
+  using EdgeChannel::data_endpoint;
+  Endpoint data_endpoint(std::uint32_t agent_worker) const override {
+    return {remote_.address, channel::port_of(data_port_, agent_worker)};
+  }
   IpAddress local_address() const override { return local_; }
 
   bool open_tunnel(const channel::TunnelOpen& open) override {

@@ -26,8 +26,10 @@ class EdgeChannel {
   virtual std::uint64_t id() const = 0;  ///< never reused
   virtual const PeerName& peer() const = 0;
   virtual Endpoint remote() const = 0;  ///< of the control stream
-  /// Where the agent takes data frames: the control stream's address and the port it named.
-  virtual Endpoint data_endpoint() const = 0;
+  /// Where one of the agent's workers takes data frames: the control stream's address, a port of the worker's
+  /// own.
+  virtual Endpoint data_endpoint(std::uint32_t agent_worker) const = 0;
+  Endpoint data_endpoint() const { return data_endpoint(0); }
   virtual IpAddress local_address() const = 0;  ///< which the agent dialled: the source of data frames
 
   /// As in channel::EdgeControl.

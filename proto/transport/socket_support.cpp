@@ -129,10 +129,13 @@ std::optional<std::string> open_socket(const SocketOptions& options, app::Unique
   }
   if (options.reuse_port && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1))
     return errno_text("SO_REUSEPORT");
-  const bool packet_info = options.ipv6 ? set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
-                                              set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1)
+  const bool packet_info = options.ipv6 ? set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
                                         : set_option(fd.get(), IPPROTO_IP, IP_PKTINFO, 1);
   if (!packet_info) return errno_text("cannot ask for local addresses");
+  // Raw sockets are of one family anyway.
+  if (options.ipv6 && type == SOCK_DGRAM && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1)) {
+    return errno_text("IPV6_V6ONLY");
+  }
   // What follows makes things better, but a kernel without it still serves.
   set_option(fd.get(), SOL_SOCKET, SO_RXQ_OVFL, 1);
   if (options.ipv6) {

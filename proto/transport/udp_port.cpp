@@ -265,4 +265,32 @@ Result<std::vector<UdpPort>, std::string> open_worker_ports(const UdpPortOptions
   return ports;
 }
 
+Result<std::vector<UdpPort>, std::string> open_channel_ports(const UdpPortOptions& options,
+                                                             std::uint32_t workers) {
+  constexpr int kTries = 32;
+  constexpr std::uint32_t kMaxPort = 65535;
+  std::string error;
+  for (int attempt = 0; attempt < (options.bind.port == 0 ? kTries : 1); ++attempt) {
+    std::vector<UdpPort> ports;
+    UdpPortOptions each = options;
+    each.reuse_port = false;
+    while (ports.size() < workers) {
+      auto port = UdpPort::open(each);
+      if (!port) {
+        error = port.error();
+        break;
+      }
+      const std::uint32_t following = std::uint32_t{port->local().port} + 1;
+      ports.push_back(std::move(*port));
+      if (following > kMaxPort && ports.size() < workers) {
+        error = "the UDP ports from " + options.bind.to_string() + " on are fewer than the workers";
+        break;
+      }
+      each.bind.port = static_cast<std::uint16_t>(following);
+    }
+    if (ports.size() == workers) return ports;
+  }
+  return Failure{error};
+}
+
 }  // namespace sluice::transport

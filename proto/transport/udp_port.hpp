@@ -61,8 +61,8 @@ class UdpPort {
   /// The last recv_burst() stopped for lack of room: call it again before waiting.
   bool backlog() const;
 
-  /// Never blocks. Runs of equal destination, source and size go out as one segmented datagram; order is
-  /// kept. Gives the number sent; the others are dropped and counted.
+  /// Never blocks. Runs of equal destination, source, SPI and size (a shorter one ends a run) go out as one
+  /// segmented datagram; order is kept. Gives the number sent; the others are dropped and counted.
   std::size_t send_burst(std::span<const TxPacket> packets);
 
   const CounterArray<PortCount>& counts() const;
@@ -75,9 +75,15 @@ class UdpPort {
   std::unique_ptr<State> state_;
 };
 
-/// Opens one port for each worker on the same address (port 0: any, the same for all) and steers datagrams by
-/// SPI (steering.hpp), in worker order.
+/// For clients (UDP 4500): one port for each worker on the same address and port (0: any) and datagrams
+/// steered by SPI (steering.hpp), in worker order. Needs all SAs of one remote address and port on one
+/// worker, for the kernel joins datagrams of one flow before it steers them.
 Result<std::vector<UdpPort>, std::string> open_worker_ports(const UdpPortOptions& options,
                                                             std::uint32_t workers);
+
+/// For the channel: worker n gets the n-th of `workers` consecutive ports from options.bind.port on (0: any
+/// such run), so that each pair of workers is a flow of its own.
+Result<std::vector<UdpPort>, std::string> open_channel_ports(const UdpPortOptions& options,
+                                                             std::uint32_t workers);
 
 }  // namespace sluice::transport
