@@ -113,7 +113,7 @@ def _told(client: Client, marks: tuple[int, int, int], since: float) -> float:
 
     def heard() -> bool:
         return bool(
-            client.xl2tpd.find(r"Connection \d+ closed|closed to .*Result|Disconnect|StopCCN|disconnected", l2tp)
+            client.xl2tpd.find(r"Connection (\d+ )?closed|disconnected", l2tp)
             or client.charon.find(r"received DELETE for (ESP|IKE)", ike)
             or client.events.find("^down", events)
         )
@@ -179,7 +179,8 @@ def wrong_psk(lab: Lab) -> str:
     started = time.monotonic()
     with ThreadPoolExecutor(max_workers=1) as pool:
         dialling = pool.submit(_expect_refusal, client, 12)
-        client.charon.wait(r"N\((PLD_MAL|AUTH_FAILED|INVAL_\w+)\)|received \w+ error notify", 8, ike)
+        # With different keys the notification cannot be read, but it is an answer: charon logs it so, Windows shows error 789.
+        client.charon.wait(r"N\((PLD_MAL|AUTH_FAILED|INVAL_\w+)\)|received \w+ error notify|decryption failed", 8, ike)
         told = time.monotonic() - started
         report.good(f"the client was told after {told:.2f} s")
         refused = dialling.result()

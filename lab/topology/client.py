@@ -233,7 +233,7 @@ class Client:
                 spent = time.monotonic() - started
                 if why := self.ppp.find(r"(authentication failed|peer refused to authenticate|Authentication failure|LCP: timeout)", ppp):
                     raise NotConnected("PPP", why.string.strip(), spent) from None
-                if why := self.xl2tpd.find(r"(Connection \d+ closed|Call .* disconnected|Maximum retries|Disconnecting from|Unable to deliver)", tunnel):
+                if why := self.xl2tpd.find(r"(Connection (?:\d+ )?closed|Call .* disconnected|Maximum retries|Disconnecting from|Unable to deliver)", tunnel):
                     raise NotConnected("L2TP", why.string.strip(), spent) from None
                 if time.monotonic() > deadline:
                     raise NotConnected("L2TP", f"nothing came within {timeout:g} s", spent) from None

@@ -120,7 +120,7 @@ def plug(run_: Run, namespace: Namespace, device: str, address: str, segment: Na
 
 
 def make_certificates(folder: Path, names: Sequence[str]) -> None:
-    """A CA (ca.crt) and for each name NAME.crt and NAME.key: ECDSA P-256, usable for both ends of TLS."""
+    """A CA (ca.crt) and for each name NAME.crt and NAME.key: ECDSA P-256. The organisational unit says which kind of daemon it is."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def openssl(*words: str, stdin: str = "") -> None:
@@ -137,7 +137,8 @@ def make_certificates(folder: Path, names: Sequence[str]) -> None:
     for name in names:
         request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
         key(folder / f"{name}.key")
-        openssl("req", "-new", "-sha256", "-key", str(folder / f"{name}.key"), "-subj", f"/CN={name}", "-out", str(request))
+        unit = name.rstrip("0123456789")
+        openssl("req", "-new", "-sha256", "-key", str(folder / f"{name}.key"), "-subj", f"/OU={unit}/CN={name}", "-out", str(request))
         extensions.write_text(
             f"subjectAltName=DNS:{name}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
             "extendedKeyUsage=serverAuth,clientAuth\n"

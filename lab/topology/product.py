@@ -1,6 +1,7 @@
 """Sluice's daemons in the lab: their configuration, their start, and sluicectl."""
 
 import json
+import os
 import re
 import signal
 from pathlib import Path
@@ -14,8 +15,8 @@ from .report import demand
 from .runs import Run
 
 PROJECT = Path(__file__).resolve().parents[2]
-BUILD = PROJECT / "build" / "release"
-TARGETS = ("sluice-edge", "sluice-agent", "sluicectl", "strongswan-sluice")
+BUILD = Path(os.environ.get("SLUICE_BUILD", PROJECT / "build" / "release"))  # another one, for example with sanitizers
+TARGETS = ("sluice-edge", "sluice-agent", "sluicectl", "sluice_charon_plugin")
 
 
 def program(name: str) -> str:
@@ -24,10 +25,10 @@ def program(name: str) -> str:
     return str(path)
 
 
-def plugin_folder() -> Path:
+def plugin() -> Path:
     found = sorted(BUILD.rglob("libstrongswan-sluice.so"))
-    demand(bool(found), f"libstrongswan-sluice.so is not under {BUILD}; build target strongswan-sluice")
-    return found[0].parent
+    demand(bool(found), f"libstrongswan-sluice.so is not under {BUILD}; build target sluice_charon_plugin")
+    return found[0]
 
 
 def edge_config(run_: Run) -> str:
@@ -45,7 +46,7 @@ identity = "%any"
 file = "{folder}/edge/psk"
 
 [ike]
-plugin_dir = "{plugin_folder()}"
+plugin = "{plugin()}"
 
 [channel]
 listen = "{network.EDGE_CORE}:4600"

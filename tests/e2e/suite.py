@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-BUILD = PROJECT / "build" / "release"
+sys.path.insert(0, str(PROJECT / "lab"))
+
+from topology.product import BUILD, TARGETS  # noqa: E402
+
 E2E_PATIENCE = 400  # seconds; the longest takes about 100
 
 
@@ -57,7 +60,7 @@ def build(unit: bool) -> bool:
     if not must([str(PROJECT / "lab" / "install"), "build", "lab", "test"]):
         return False
     step("configure and build (release)")
-    targets = [] if unit else ["--target", "sluice-edge", "sluice-agent", "sluicectl", "strongswan-sluice"]
+    targets = [] if unit else ["--target", *TARGETS]
     return must(["cmake", "--preset", "release", "--log-level=WARNING"]) and must(["cmake", "--build", "--preset", "release", *targets])
 
 
