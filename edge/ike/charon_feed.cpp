@@ -73,13 +73,23 @@ void CharonProvider::Impl::on_add_sa(feed::AddSa& request, feed::Reply& reply) {
     reply.status = SF_NOT_SUPPORTED;
     return;
   }
-  spec.ike_sa = numbers.to_edge(spec.ike_sa.value());
   spec.replay_window = 0;  // charon's default; how large it is is the data plane's to say
   const Spi spi = spec.spi;
   const IpAddress destination = spec.destination.address;
   const bool inbound = spec.inbound;
+  feed::Alert refusal{.remote = inbound ? spec.source : spec.destination,
+                      .ike_uid = spec.ike_sa.value(),
+                      .cause = SF_CAUSE_INSTALL,
+                      .ike_version = spec.ike_version,
+                      .established = true,
+                      .peer_id = spec.peer_identity};
+  spec.ike_sa = numbers.to_edge(refusal.ike_uid);
   reply.status = to_status(data_plane.add_sa(std::move(spec)));
-  if (reply.status == SF_OK) directions.add(spi, destination, inbound);
+  if (reply.status == SF_OK) {
+    directions.add(spi, destination, inbound);
+  } else if (refusal.ike_version == 1) {
+    on_alert(refusal);  // for IKEv2 charon raises it
+  }
 }
 
 void CharonProvider::Impl::on_update_sa(const feed::UpdateSa& request, feed::Reply& reply) {

@@ -51,6 +51,9 @@ struct IkeConfig {
   std::uint16_t ike_port = 500, natt_port = 4500;
   /// An unfinished handshake is given up after this.
   std::chrono::seconds half_open_timeout{30};
+  /// How often we look whether charon still has what we loaded: `swanctl --load-all` unloads what is not in
+  /// its files.
+  std::chrono::seconds check_interval{15};
   /// charon's log level, 0 to 2; higher ones would print keys and are not accepted.
   int log_level = 1;
   /// charon's worker threads.

@@ -37,7 +37,7 @@ struct GetSpi {
   Endpoint source, destination;
   std::uint32_t ike_uid = 0;
   std::uint8_t protocol = SF_PROTOCOL_ESP;
-  std::string peer_id;
+  std::string peer_id{};
 };
 /// SF_ADD_SA. spec.ike_sa holds charon's own number.
 struct AddSa {
@@ -92,13 +92,13 @@ struct Mapping {
   Endpoint destination, old_remote, new_remote;
 };
 struct Alert {
-  Endpoint local, remote;
+  Endpoint local{}, remote{};
   std::uint32_t ike_uid = 0;
   sf_cause cause = SF_CAUSE_PROTOCOL;
   std::uint16_t notify = 0;
   std::uint8_t ike_version = 0;
   bool established = false;
-  std::string peer_id;
+  std::string peer_id{};
 };
 struct Adopted {
   std::uint32_t old_uid = 0, new_uid = 0;

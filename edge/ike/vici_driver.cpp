@@ -17,8 +17,6 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kFirstRetry = 20ms, kLastRetry = 2s;
-/// How often we look whether our objects are still there.
-constexpr auto kCheckEvery = 15s;
 
 bool lists(const vici::Message& message, std::string_view list_name, std::string_view wanted) {
   const auto* list = message.list(list_name);
@@ -110,10 +108,10 @@ asio::awaitable<bool> ViciDriver::Session::still_loaded() {
   co_return lists(*connections, "conns", kConnectionName);
 }
 
-/// Until the connection is lost. An administrator's `swanctl --load-all` unloads what is not in its files.
+/// Until the connection is lost.
 asio::awaitable<void> ViciDriver::Session::watch() {
   while (!lost && events != nullptr) {
-    co_await pause(kCheckEvery);
+    co_await pause(config.check_interval);
     if (lost || events == nullptr || co_await still_loaded()) continue;
     app::log_warning("charon no longer has our connection or keys, loading them again");
     if (const auto error = co_await load())
