@@ -39,7 +39,7 @@ void Backends::install(const Backend& backend, const transport::EdgeChannel& cha
                   AddPath{.backend = backend.id, .agent_worker = key.path.agent_worker,
                           .to_edge = key.path.spi_to_edge, .to_agent = key.path.spi_to_agent,
                           .to_edge_key = std::move(key.to_edge), .to_agent_key = std::move(key.to_agent),
-                          .agent = channel.data_endpoint(), .local = channel.local_address()});
+                          .agent = channel.data_endpoint(key.path.agent_worker), .local = channel.local_address()});
   }
 }
 

@@ -16,7 +16,7 @@ constexpr std::size_t kCorrelationBytes = 6;
 }  // namespace
 
 Peers::Peers(PeersConfig config, PeersContext context)
-    : config_(config), context_(std::move(context)), worker_mask_(std::bit_ceil(config.workers) - 1) {}
+    : config_(config), context_(std::move(context)), worker_mask_(std::bit_ceil(config.workers) - 1), worker_load_(config.workers) {}
 
 std::optional<Spi> Peers::allocate_spi(IkeSaId ike_sa, const std::string& peer_identity, const Endpoint& local,
                                        const Endpoint& remote) {
@@ -25,6 +25,7 @@ std::optional<Spi> Peers::allocate_spi(IkeSaId ike_sa, const std::string& peer_i
     const Spi spi((context_.random.u32() & ~worker_mask_) | peer.worker);
     if (spi.value() < kFirstSpi || reserved_.contains(spi)) continue;
     reserved_.emplace(spi, peer.id);
+    peer.spis.insert(spi);
     return spi;
   }
   return std::nullopt;
@@ -35,15 +36,22 @@ Peer& Peers::peer_for(IkeSaId ike_sa, const std::string& identity, const Endpoin
     if (const auto known = by_ike_.find(ike_sa); known != by_ike_.end()) return peers_.at(known->second);
   }
   // A new IKE SA from the very same place with the same identity is a re-authentication, not another client.
-  for (auto& [id, peer] : peers_) {
-    if (peer.identity == identity && peer.remote == remote && peer.local.address == local.address) {
-      if (ike_sa) by_ike_[ike_sa] = id;
-      return peer;
-    }
+  const auto [first, last] = by_place_.equal_range(remote);
+  for (auto at = first; at != last; ++at) {
+    Peer& peer = peers_.at(at->second);
+    if (peer.identity != identity || peer.local.address != local.address) continue;
+    name(peer, ike_sa);
+    return peer;
   }
   Peer& peer = make_peer(identity, local, remote);
-  if (ike_sa) by_ike_[ike_sa] = peer.id;
+  name(peer, ike_sa);
   return peer;
+}
+
+void Peers::name(Peer& peer, IkeSaId ike_sa) {
+  if (!ike_sa) return;
+  by_ike_[ike_sa] = peer.id;
+  peer.ike_names.insert(ike_sa);
 }
 
 Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const Endpoint& remote) {
@@ -53,20 +61,32 @@ Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const
   Peer& peer = peers_[id];
   peer.id = id;
   peer.worker = least_busy_worker();
+  ++worker_load_[peer.worker];
   peer.correlation_id = to_hex(raw);
   peer.identity = identity;
   peer.local = local;
   peer.remote = remote;
+  by_place_.emplace(remote, id);
   peer.up_since = context_.unix_seconds();
   peer.bare_since = context_.now();
   return peer;
 }
 
 std::uint32_t Peers::least_busy_worker() const {
-  std::vector<std::size_t> load(config_.workers, 0);
-  for (const auto& [id, peer] : peers_) ++load[peer.worker];
-  --load[0];  // the one just made stands at worker 0 until it is told otherwise
-  return static_cast<std::uint32_t>(std::min_element(load.begin(), load.end()) - load.begin());
+  return static_cast<std::uint32_t>(std::min_element(worker_load_.begin(), worker_load_.end()) - worker_load_.begin());
+}
+
+void Peers::unplace(const Peer& peer) {
+  const auto [first, last] = by_place_.equal_range(peer.remote);
+  const auto at = std::find_if(first, last, [&](const auto& row) { return row.second == peer.id; });
+  if (at != last) by_place_.erase(at);
+}
+
+void Peers::relocate(Peer& peer, const Endpoint& remote) {
+  if (peer.remote == remote) return;
+  unplace(peer);
+  peer.remote = remote;
+  by_place_.emplace(remote, peer.id);
 }
 
 std::optional<SaError> Peers::add_sa(SaSpec spec) {
@@ -94,18 +114,19 @@ std::optional<SaError> Peers::add_sa(SaSpec spec) {
   if (installed.inbound) {
     inbound_[installed.spi] = id;
     peer.children.push_back({installed.spi, Spi(), command.suite, installed.udp_encapsulated,
-                             context_.unix_seconds(), stats, nullptr});
+                             context_.unix_seconds(), stats, nullptr, {}});
   } else {
     const auto half = std::find_if(peer.children.rbegin(), peer.children.rend(),
                                    [](const ChildSa& child) { return child.in && !child.out; });
     if (half == peer.children.rend()) return SaError::kFailed;
     half->out = installed.spi;
     half->stats_out = stats;
+    half->out_destination = remote;
     command.paired_inbound = half->in;
     outbound_[{installed.spi, remote.address, remote.port}] = id;
   }
   peer.local = local;
-  peer.remote = remote;
+  relocate(peer, remote);
   peer.bare_since.reset();
   if (peer.identity.empty()) peer.identity = installed.peer_identity;
   context_.post(peer.worker, std::move(command));
@@ -151,7 +172,7 @@ std::optional<SaError> Peers::update_sa(Spi spi, bool inbound, const Endpoint& n
   if (!id) return SaError::kNotFound;
   Peer& peer = peers_.at(*id);
   peer.local = inbound ? new_destination : new_source;
-  peer.remote = inbound ? new_source : new_destination;
+  relocate(peer, inbound ? new_source : new_destination);
   if (auto* child = child_with(peer, spi, inbound)) child->udp_encapsulated = udp_encapsulated;
   context_.post(peer.worker, MovePeer{peer.id, peer.local, peer.remote, udp_encapsulated});
   return std::nullopt;
@@ -161,11 +182,16 @@ std::optional<SaError> Peers::remove_sa(Spi spi, bool inbound, const Endpoint& d
   const auto id = owner(spi, inbound, destination);
   if (!id) {
     // charon also returns SPIs that it never installed.
-    return inbound && reserved_.erase(spi) > 0 ? std::nullopt : std::optional(SaError::kNotFound);
+    const auto reserved = inbound ? reserved_.find(spi) : reserved_.end();
+    if (reserved == reserved_.end()) return SaError::kNotFound;
+    peers_.at(reserved->second).spis.erase(spi);
+    reserved_.erase(reserved);
+    return std::nullopt;
   }
   if (inbound) {
     inbound_.erase(spi);
     reserved_.erase(spi);
+    peers_.at(*id).spis.erase(spi);
   } else {
     outbound_.erase(*outbound_key(spi, destination));
   }
@@ -206,7 +232,7 @@ void Peers::flush() {
 }
 
 void Peers::attach(Peer& peer, const IkePeer& ike) {
-  by_ike_[ike.ike_sa] = peer.id;
+  name(peer, ike.ike_sa);
   peer.ike_sas.insert(ike.ike_sa);
   peer.ike = ike;
   if (!ike.identity.empty()) peer.identity = ike.identity;
@@ -226,11 +252,12 @@ void Peers::ike_down(IkeSaId ike_sa) {
   Peer& peer = peers_.at(known->second);
   by_ike_.erase(known);
   peer.ike_sas.erase(ike_sa);
+  peer.ike_names.erase(ike_sa);
   if (peer.ike.ike_sa == ike_sa) peer.ike.ike_sa = peer.ike_sas.empty() ? IkeSaId() : *peer.ike_sas.rbegin();
 }
 
 void Peers::moved(PeerId id, const Endpoint& new_remote) {
-  if (const auto found = peers_.find(id); found != peers_.end()) found->second.remote = new_remote;
+  if (const auto found = peers_.find(id); found != peers_.end()) relocate(found->second, new_remote);
 }
 
 void Peers::tick() {
@@ -248,10 +275,17 @@ void Peers::remove(PeerId id) {
   if (found == peers_.end()) return;
   if (context_.peer_gone) context_.peer_gone(found->second);
   context_.post(found->second.worker, RemovePeer{id});
-  std::erase_if(by_ike_, [&](const auto& row) { return row.second == id; });
-  std::erase_if(reserved_, [&](const auto& row) { return row.second == id; });
-  std::erase_if(inbound_, [&](const auto& row) { return row.second == id; });
-  std::erase_if(outbound_, [&](const auto& row) { return row.second == id; });
+  const Peer& peer = found->second;
+  for (const auto ike_sa : peer.ike_names) by_ike_.erase(ike_sa);
+  for (const auto spi : peer.spis) {
+    reserved_.erase(spi);
+    inbound_.erase(spi);
+  }
+  for (const auto& child : peer.children) {
+    outbound_.erase({child.out, child.out_destination.address, child.out_destination.port});
+  }
+  unplace(peer);
+  --worker_load_[peer.worker];
   peers_.erase(found);
 }
 

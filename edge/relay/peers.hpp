@@ -25,6 +25,7 @@ struct ChildSa {
   bool udp_encapsulated = false;
   std::int64_t installed_at = 0;  ///< seconds since the epoch
   std::shared_ptr<SaStats> stats_in, stats_out;
+  Endpoint out_destination;  ///< where the outbound half was installed towards: with its SPI, its name
 };
 
 /// One client: it outlives its IKE SAs and child SAs, and a NAT that gives it another port.
@@ -35,7 +36,9 @@ struct Peer {
   std::string identity;  ///< as the peer gave it: escape before printing
   Endpoint local, remote;
   IkePeer ike;                   ///< the newest IKE SA; ike_sa is 0 while none is up
-  std::set<IkeSaId> ike_sas;     ///< all that are alive
+  std::set<IkeSaId> ike_sas;      ///< all that are alive
+  std::set<IkeSaId> ike_names;    ///< those, and the ones whose SAs came before their ike_up
+  std::set<Spi> spis;             ///< given out to it, installed or not
   std::vector<ChildSa> children;  ///< oldest first
   std::int64_t up_since = 0;     ///< seconds since the epoch
   std::optional<Instant> bare_since;  ///< when its last child SA went, or it was made without one
@@ -102,6 +105,9 @@ class Peers final : public DataPlane {
   Peer& make_peer(const std::string& identity, const Endpoint& local, const Endpoint& remote);
   void attach(Peer& peer, const IkePeer& ike);
   std::uint32_t least_busy_worker() const;
+  void name(Peer& peer, IkeSaId ike_sa);
+  void relocate(Peer& peer, const Endpoint& remote);
+  void unplace(const Peer& peer);
   ChildSa* child_with(Peer& peer, Spi spi, bool inbound);
   std::optional<PeerId> owner(Spi spi, bool inbound, const Endpoint& destination) const;
   std::optional<OutboundKey> outbound_key(Spi spi, const Endpoint& destination) const;
@@ -113,6 +119,8 @@ class Peers final : public DataPlane {
   std::uint32_t next_id_ = 1;
   std::map<PeerId, Peer> peers_;
   std::unordered_map<IkeSaId, PeerId> by_ike_;
+  std::unordered_multimap<Endpoint, PeerId> by_place_;
+  std::vector<std::size_t> worker_load_;  // peers on each worker
   std::unordered_map<Spi, PeerId> reserved_;  // SPIs given out, installed or not
   std::unordered_map<Spi, PeerId> inbound_;
   std::map<OutboundKey, PeerId> outbound_;

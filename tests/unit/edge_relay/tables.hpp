@@ -24,11 +24,12 @@ class SeededRandom final : public RandomSource {
 /// An agent's channel that writes down what it is told.
 class FakeChannel final : public transport::EdgeChannel {
  public:
+  using EdgeChannel::data_endpoint;
   FakeChannel(std::uint64_t id, std::string name) : id_(id), name_{std::move(name), transport::Role::kAgent, "", 0} {}
   std::uint64_t id() const override { return id_; }
   const transport::PeerName& peer() const override { return name_; }
   Endpoint remote() const override { return *Endpoint::parse("10.0.0.2:33333"); }
-  Endpoint data_endpoint() const override { return *Endpoint::parse("10.0.0.2:4700"); }
+  Endpoint data_endpoint(std::uint32_t) const override { return *Endpoint::parse("10.0.0.2:4700"); }
   IpAddress local_address() const override { return *IpAddress::parse("10.0.0.1"); }
   bool open_tunnel(const channel::TunnelOpen& open) override {
     opened.push_back(open);
