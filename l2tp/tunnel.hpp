@@ -121,7 +121,7 @@ class Tunnel {
  public:
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
-  ~Tunnel();
+  virtual ~Tunnel();
 
   /// A whole L2TP packet (UDP payload) for this tunnel. For data nothing is copied or queued.
   Received on_datagram(Bytes packet, Instant now);
