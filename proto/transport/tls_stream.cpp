@@ -219,13 +219,11 @@ void BotanStream::tls_verify_cert_chain(const std::vector<Botan::X509_Certificat
   if (!name) refuse(TlsFailure::kCertificate, name.error(), tls::Alert::BAD_CERTIFICATE);
   if (name->role != wanted) {
     refuse(TlsFailure::kCertificate,
-           "the certificate of \"" + name->name + "\" is for the role \"" +
-               std::string(to_string(name->role)) + "\"",
+           "the certificate of " + name->name + " is for the role " + std::string(to_string(name->role)),
            tls::Alert::BAD_CERTIFICATE);
   }
   if (options_.authorise && !options_.authorise(*name)) {
-    refuse(TlsFailure::kNotAuthorised, "\"" + name->name + "\" is not wanted here",
-           tls::Alert::ACCESS_DENIED);
+    refuse(TlsFailure::kNotAuthorised, name->name + " is not wanted here", tls::Alert::ACCESS_DENIED);
   }
   peer_ = *name;
 }
