@@ -41,6 +41,57 @@ static void post(private_alert_t* this, ike_sa_t* ike_sa, enum sf_cause cause, u
   feed_post(this->feed, SF_ALERT, &body, 1);
 }
 
+/**
+ * Tells a peer whose Main Mode message does not decrypt that we gave up. RFC 2409 section 5.7 wants
+ * notifications in the clear until the ISAKMP SA is established; charon sends one protected by keys that the
+ * peer does not have, and to the port that it has left already.
+ */
+static void refuse_in_clear(private_alert_t* this, ike_sa_t* ike_sa, message_t* message) {
+  struct __attribute__((packed)) {
+    uint64_t initiator_spi, responder_spi;
+    uint8_t next_payload, version, exchange, flags;
+    uint32_t message_id, length;
+    uint8_t notify_next, reserved;
+    uint16_t notify_length;
+    uint32_t doi;
+    uint8_t protocol, spi_size;
+    uint16_t type;
+    uint64_t spi[2];
+  } packet;
+  struct sf_ike ike;
+  struct iovec body[] = {{.iov_base = &ike, .iov_len = sizeof(ike)},
+                         {.iov_base = &packet, .iov_len = sizeof(packet)}};
+  host_t* me = message->get_destination(message);
+  ike_sa_id_t* id = ike_sa->get_id(ike_sa);
+
+  memset(&packet, 0, sizeof(packet));
+  packet.initiator_spi = packet.spi[0] = id->get_initiator_spi(id);
+  packet.responder_spi = packet.spi[1] = id->get_responder_spi(id);
+  packet.next_payload = 11; /* notification */
+  packet.version = 0x10;
+  packet.exchange = INFORMATIONAL_V1;
+  packet.message_id = htonl((uint32_t)random() | 1);
+  packet.length = htonl(sizeof(packet));
+  packet.notify_length = htons(sizeof(packet) - offsetof(typeof(packet), notify_next));
+  packet.doi = htonl(1); /* IPsec */
+  packet.protocol = 1;   /* ISAKMP */
+  packet.spi_size = 16;
+  packet.type = htons(AUTHENTICATION_FAILED);
+  memset(&ike, 0, sizeof(ike));
+  ike.src = feed_address(me);
+  ike.dst = feed_address(message->get_source(message));
+  ike.natt = me->get_port(me) == charon->socket->get_port(charon->socket, TRUE);
+  feed_post(this->feed, SF_IKE_OUT, body, countof(body));
+}
+
+static void on_parse_error(private_alert_t* this, ike_sa_t* ike_sa, message_t* message) {
+  if (ike_sa && ike_sa->get_version(ike_sa) == IKEV1 && ike_sa->get_state(ike_sa) == IKE_CONNECTING &&
+      message->get_exchange_type(message) == ID_PROT &&
+      !ike_sa->has_condition(ike_sa, COND_ORIGINAL_INITIATOR)) {
+    refuse_in_clear(this, ike_sa, message);
+  }
+}
+
 METHOD(listener_t, on_alert, bool, private_alert_t* this, ike_sa_t* ike_sa, alert_t alert, va_list args) {
   switch (alert) {
     case ALERT_PEER_AUTH_FAILED:
@@ -51,6 +102,7 @@ METHOD(listener_t, on_alert, bool, private_alert_t* this, ike_sa_t* ike_sa, aler
       break;
     case ALERT_PARSE_ERROR_BODY:
       post(this, ike_sa, SF_CAUSE_UNREADABLE, 0);
+      on_parse_error(this, ike_sa, va_arg(args, message_t*));
       break;
     case ALERT_PROPOSAL_MISMATCH_IKE:
       post(this, ike_sa, SF_CAUSE_PROPOSAL_IKE, 0);

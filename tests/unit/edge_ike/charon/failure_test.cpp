@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "world.hpp"
 
 namespace sluice::edge::test {
@@ -31,8 +33,20 @@ TEST(Failure, WrongPskInMainModeIsOneLineAndTheClientIsTold) {
   EXPECT_EQ(failure.cause, "wrong_psk");
   EXPECT_THAT(failure.text, HasSubstr("789"));
   EXPECT_EQ(failure.remote.address, kNat->address);
-  // Before there are keys nothing but an unprotected notification can be sent: PAYLOAD_MALFORMED.
-  EXPECT_THAT(client.notified, testing::Contains(16));
+  // The client is told, to the port it uses now, and in the clear because it has other keys (RFC 2409
+  // section 5.7). strongSwan's own client sees that and waits on.
+  const auto refusal =
+      std::find_if(world.sent.begin(), world.sent.end(), [](const World::Datagram& datagram) {
+        return datagram.remote == *Endpoint::parse("198.51.100.9:40001");
+      });
+  ASSERT_NE(refusal, world.sent.end());
+  const Bytes header = refusal->bytes;
+  ASSERT_EQ(header.size(), 56u);
+  EXPECT_TRUE(equal(header.first(16), Bytes(world.sent.at(0).bytes).first(16))) << "not this IKE SA";
+  EXPECT_EQ(header[18], 5) << "not an Informational exchange";
+  EXPECT_EQ(header[19], 0) << "not in the clear";
+  EXPECT_EQ(load_be32(&header[24]), header.size());
+  EXPECT_EQ(load_be16(&header[38]), 24) << "not AUTHENTICATION_FAILED";
   EXPECT_FALSE(client.notified.empty() && client.alerts.empty());
 }
 

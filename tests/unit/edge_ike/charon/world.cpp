@@ -182,6 +182,7 @@ World::World(std::function<void(IkeConfig&)> adjust) {
   if (adjust) adjust(config);
   provider = std::make_unique<CharonProvider>(io, std::move(config), plane, events);
   events.on_send = [this](const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) {
+    sent.push_back({remote, {datagram.begin(), datagram.end()}});
     if (deaf) return;
     for (const auto& link : links_) {
       if (link.outside != remote) continue;

@@ -155,6 +155,11 @@ class World {
   std::unique_ptr<CharonProvider> provider;
   std::vector<std::unique_ptr<Client>> clients;
   bool deaf = false;  ///< the network loses everything
+  struct Datagram {
+    Endpoint remote;
+    ByteVector bytes;
+  };
+  std::vector<Datagram> sent;  ///< by the server
 
  private:
   struct Link {
