@@ -1,0 +1,297 @@
+#include "backend-agent/app/agent.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <stdexcept>
+
+#include "base/app/clock.hpp"
+#include "base/app/log.hpp"
+#include "esp/engine.hpp"
+#include "proto/transport/identity.hpp"
+
+namespace sluice::agent {
+namespace {
+
+using app::LogField;
+
+constexpr auto kTick = std::chrono::seconds(1);
+/// How long clients have to acknowledge their farewell.
+constexpr auto kFarewell = std::chrono::milliseconds(1500);
+constexpr std::uint32_t kWorkers = 1;
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+template <class T>
+T or_throw(Result<T, std::string> result) {
+  if (!result) throw std::runtime_error(result.error());
+  return std::move(result).value();
+}
+
+Users users_or_throw(const std::filesystem::path& file) {
+  auto users = load_users(file);
+  if (users) return std::move(users).value();
+  std::string text;
+  for (const auto& error : users.error()) text += (text.empty() ? "" : "; ") + error.to_string();
+  throw std::runtime_error(text);
+}
+
+/// PPP settings for a path; the smallest of what is configured and what fits.
+std::shared_ptr<const ppp::PppConfig> ppp_config(const Config& config, std::uint16_t ppp_mtu) {
+  constexpr std::uint32_t kSmallest = 576;
+  const std::uint32_t fits = ppp_mtu == 0 ? 1500U : std::max<std::uint32_t>(ppp_mtu, kSmallest);
+  auto out = std::make_shared<ppp::PppConfig>();
+  out->auth = config.auth;
+  out->mru = static_cast<std::uint16_t>(std::min(config.mru, fits));
+  out->mtu = static_cast<std::uint16_t>(std::min(config.mtu, fits));
+  out->clamp_mss = config.clamp_mss;
+  out->name = config.host_name;
+  out->auth_timeout = config.auth_timeout;
+  out->echo_interval = config.echo_interval;
+  out->echo_failures = config.echo_failures;
+  return out;
+}
+
+/// One object for all sessions of a path size.
+std::function<std::shared_ptr<const ppp::PppConfig>(std::uint16_t)> shared_ppp_config(const Config& config) {
+  return [config, made = std::map<std::uint16_t, std::shared_ptr<const ppp::PppConfig>>()](
+             std::uint16_t mtu) mutable {
+    auto& slot = made[mtu];
+    if (!slot) slot = ppp_config(config, mtu);
+    return slot;
+  };
+}
+
+void warn_if_not_forwarding() {
+  std::ifstream in("/proc/sys/net/ipv4/ip_forward");
+  int on = 1;
+  if (in >> on && on == 0) {
+    app::log_warning(
+        "this machine does not forward IPv4: clients reach only the machine itself. sysctl -w "
+        "net.ipv4.ip_forward=1 mends it");
+  }
+}
+
+}  // namespace
+
+Agent::Agent(boost::asio::io_context& io, Config config)
+    : io_(io), config_(std::move(config)), woken_(io), timer_(io), stop_timer_(io) {
+  const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd < 0) throw std::runtime_error("no file descriptor is left");
+  woken_.assign(fd);
+  users_ = std::make_unique<UsersFile>(users_or_throw(config_.users_file));
+  pool_ = std::make_unique<AddressPool>(config_.ranges, reserved(), config_.quarantine);
+  tun_ = std::make_unique<TunDevice>(or_throw(TunDevice::open({.name = config_.tun_name,
+                                                               .mtu = static_cast<std::uint16_t>(config_.mtu),
+                                                               .address = config_.local_address,
+                                                               .routes = pool_prefixes()})));
+  make_worker();
+  make_uplink();
+  make_sessions();
+  warn_if_not_forwarding();
+  app::log_info("ready", {LogField("name", config_.name), LogField("tun", tun_->name()),
+                          LogField("local_address", config_.local_address.to_string()),
+                          LogField("addresses", pool_->free()), LogField("users", users_->size()),
+                          LogField("engine", worker_->engine_name())});
+}
+
+Agent::~Agent() = default;
+
+std::vector<Prefix> Agent::pool_prefixes() const {
+  std::vector<Prefix> out;
+  for (const auto& range : config_.ranges) {
+    const auto prefixes = prefixes_of(range);
+    out.insert(out.end(), prefixes.begin(), prefixes.end());
+  }
+  return out;
+}
+
+std::unordered_set<std::uint32_t> Agent::reserved() const {
+  auto out = users_->addresses();
+  out.insert(config_.local_address.to_v4());
+  return out;
+}
+
+void Agent::make_worker() {
+  LnsSettings lns;
+  lns.host_name = config_.host_name;
+  lns.hello_interval = config_.hello_interval;
+  lns.ppp_config = shared_ppp_config(config_);
+  const Endpoint data{config_.data_address, static_cast<std::uint16_t>(config_.data_port)};
+  auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
+  auto engine = or_throw(esp::make_engine("auto", random_));
+  worker_ = std::make_unique<Worker>(WorkerParts{std::move(port), tun_->take_fd(), std::move(engine),
+                                                 std::move(lns), woken_.native_handle()});
+}
+
+void Agent::make_uplink() {
+  const auto identity = or_throw(transport::load_identity(
+      {config_.tls_ca.string(), config_.tls_certificate.string(), config_.tls_key.string()},
+      transport::Role::kAgent));
+  if (identity.self().name != config_.name) {
+    throw std::runtime_error(config_.tls_certificate.string() + " is for \"" + identity.self().name +
+                             "\", but agent.name is \"" + config_.name + "\"");
+  }
+  std::uint8_t boot[8];
+  random_.fill(boot);
+  channel::Hello hello;
+  hello.boot_id = load_be64(boot);
+  hello.weight = config_.weight;
+  hello.workers = kWorkers;
+  hello.data_port = static_cast<std::uint16_t>(config_.data_port);
+  hello.max_sessions = config_.max_sessions;
+  hello.software = "sluice-agent " SLUICE_VERSION;
+  uplink_ = std::make_unique<Uplink>(
+      UplinkContext{io_, random_, [this](Command command) { worker_->post(std::move(command)); },
+                    [this] { return refusal(); }},
+      config_.edges, identity, hello);
+}
+
+void Agent::make_sessions() {
+  ppp::Addresses common;
+  common.local = config_.local_address;
+  common.dns = config_.dns;
+  common.nbns = config_.nbns;
+  sessions_ = std::make_unique<Sessions>(SessionsContext{
+      .authenticator = *users_,
+      .pool = *pool_,
+      .common = std::move(common),
+      .now = app::now,
+      .unix_seconds = unix_now,
+      .post = [this](Command command) { worker_->post(std::move(command)); },
+      .session_up = [this](ChannelId id, const channel::SessionUp& up) { uplink_->session_up(id, up); },
+      .session_down = [this](ChannelId id,
+                             const channel::SessionDown& down) { uplink_->session_down(id, down); },
+      .fixed_address = [this](const IpAddress& address, bool in_use) { set_fixed_route(address, in_use); }});
+}
+
+std::optional<std::string> Agent::refusal() const {
+  if (stopping_) return "draining";
+  const std::uint32_t tunnels = worker_->stats().tunnels.load(std::memory_order_relaxed);
+  if (config_.max_sessions != 0 && tunnels >= config_.max_sessions) return "max_sessions reached";
+  if (pool_->free() == 0) return "no address is free";
+  return std::nullopt;
+}
+
+/// Fixed addresses outside the pool's ranges have a route only while they are in use.
+void Agent::set_fixed_route(const IpAddress& address, bool in_use) {
+  const bool pooled = std::any_of(config_.ranges.begin(), config_.ranges.end(),
+                                  [&](const AddressRange& range) { return range.contains(address.to_v4()); });
+  if (pooled) return;
+  if (!in_use) return tun_->remove_route({address, 32});
+  if (const auto error = tun_->add_route({address, 32}))
+    app::log_warning("no route", {LogField("cause", *error)});
+}
+
+void Agent::start() {
+  uplink_->start();
+  wait_for_events();
+  tick();
+}
+
+void Agent::stop() {
+  if (std::exchange(stopping_, true)) return;
+  app::log_info("stopping", {LogField("sessions", worker_->stats().sessions.load())});
+  uplink_->set_load(load(), true);
+  worker_->post(CloseAll{"the server is stopping"});
+  stop_timer_.expires_after(kFarewell);
+  stop_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) finish_stop();
+  });
+}
+
+void Agent::finish_stop() {
+  if (std::exchange(stopped_, true)) return;
+  stop_timer_.cancel();
+  uplink_->stop("the agent is stopping");
+  timer_.cancel();
+  woken_.cancel();
+}
+
+void Agent::reload_users() {
+  auto users = load_users(config_.users_file);
+  if (!users) {
+    for (const auto& error : users.error())
+      app::log_error("users file not taken", {LogField("cause", error.to_string())});
+    return;
+  }
+  users_->replace(std::move(*users));
+  pool_->set_reserved(reserved());
+  app::log_info("users file read again", {LogField("users", users_->size())});
+}
+
+void Agent::wait_for_events() {
+  woken_.async_wait(
+      boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+        if (error || stopped_) return;
+        std::uint64_t ignored = 0;
+        [[maybe_unused]] const auto got = ::read(woken_.native_handle(), &ignored, sizeof ignored);
+        take_events();
+        wait_for_events();
+      });
+}
+
+void Agent::take_events() {
+  while (auto event = worker_->next_event()) take(std::move(*event));
+  while (auto spi = worker_->next_released()) uplink_->release(*spi);
+}
+
+void Agent::take(Event event) {
+  if (auto* asked = std::get_if<AuthAsked>(&event)) {
+    sessions_->on_auth(std::move(*asked));
+  } else if (const auto* opened = std::get_if<SessionOpened>(&event)) {
+    sessions_->on_opened(*opened);
+  } else if (const auto* gone = std::get_if<SessionGone>(&event)) {
+    sessions_->on_gone(*gone);
+  } else if (const auto* over = std::get_if<TunnelGone>(&event)) {
+    uplink_->close_tunnel(over->key,
+                          over->by_client ? channel::CloseCause::kByClient : channel::CloseCause::kByAgent,
+                          over->text);
+  } else if (const auto* says = std::get_if<ClientSays>(&event)) {
+    app::log_debug("client says",
+                   {LogField("id", says->correlation_id), LogField("client", says->client.to_string()),
+                    LogField("text", says->text)});
+  } else if (const auto* failed = std::get_if<ChannelFailed>(&event)) {
+    app::log_error("data keys unusable", {LogField("cause", failed->text)});
+  } else if (std::holds_alternative<AllClosed>(event)) {
+    finish_stop();
+  }
+}
+
+channel::LoadReport Agent::load() {
+  const auto& stats = worker_->stats();
+  const Instant now = app::now();
+  const Duration cpu = worker_->cpu_time();
+  const std::uint64_t packets = stats.packets_up.read() + stats.packets_down.read();
+  const auto elapsed = std::max<Duration>(now - last_report_, std::chrono::milliseconds(1));
+  const double seconds = std::chrono::duration<double>(elapsed).count();
+  channel::LoadReport out;
+  out.sessions = stats.sessions.load(std::memory_order_relaxed);
+  out.tunnels = stats.tunnels.load(std::memory_order_relaxed);
+  out.cpu_permille =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(1000, (cpu - last_cpu_) * 1000 / elapsed));
+  out.packets_per_second = static_cast<std::uint64_t>(static_cast<double>(packets - last_packets_) / seconds);
+  out.free_addresses = static_cast<std::uint32_t>(pool_->free());
+  out.draining = stopping_;
+  last_report_ = now;
+  last_cpu_ = cpu;
+  last_packets_ = packets;
+  return out;
+}
+
+void Agent::tick() {
+  worker_->flush();
+  uplink_->set_load(load());
+  timer_.expires_after(kTick);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopped_) tick();
+  });
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,68 @@
+#pragma once
+// The graph of the agent's objects, and the joints between them. Thread: control.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backend-agent/app/sessions.hpp"
+#include "backend-agent/config/config.hpp"
+#include "backend-agent/lns/worker.hpp"
+#include "backend-agent/pool/pool.hpp"
+#include "backend-agent/radius/users_file.hpp"
+#include "backend-agent/tun/tun_device.hpp"
+#include "backend-agent/uplink/uplink.hpp"
+#include "base/app/system_random.hpp"
+
+namespace sluice::agent {
+
+class Agent {
+ public:
+  /// Makes the TUN device, sockets and the worker. Throws std::runtime_error with what to do about it.
+  Agent(boost::asio::io_context& io, Config config);
+  ~Agent();
+
+  /// Dials the edges.
+  void start();
+  /// Farewell to clients and edges; afterwards the io_context runs dry.
+  void stop();
+  /// Reads the users file again; a broken one changes nothing.
+  void reload_users();
+
+ private:
+  void make_sessions();
+  void make_worker();
+  void make_uplink();
+  std::vector<Prefix> pool_prefixes() const;
+  std::unordered_set<std::uint32_t> reserved() const;
+  std::optional<std::string> refusal() const;
+  void set_fixed_route(const IpAddress& address, bool in_use);
+  void wait_for_events();
+  void take_events();
+  void take(Event event);
+  void tick();
+  channel::LoadReport load();
+  void finish_stop();
+
+  boost::asio::io_context& io_;
+  Config config_;
+  app::SystemRandom random_;
+  boost::asio::posix::stream_descriptor woken_;
+  boost::asio::steady_timer timer_, stop_timer_;
+  std::unique_ptr<UsersFile> users_;
+  std::unique_ptr<AddressPool> pool_;
+  std::unique_ptr<TunDevice> tun_;
+  std::unique_ptr<Worker> worker_;
+  std::unique_ptr<Uplink> uplink_;
+  std::unique_ptr<Sessions> sessions_;
+  bool stopping_ = false;
+  bool stopped_ = false;
+  Instant last_report_{};
+  Duration last_cpu_{};
+  std::uint64_t last_packets_ = 0;
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,345 @@
+#include "backend-agent/lns/lns.hpp"
+
+#include <algorithm>
+
+#include "backend-agent/lns/causes.hpp"
+
+namespace sluice::agent {
+
+struct Lns::Session {
+  Session(Tunnel& owner, SessionSerial number, SessionId local, std::shared_ptr<const ppp::PppConfig> config,
+          RandomSource& random, ppp::Drops& drops)
+      : tunnel(owner), serial(number), id(local), ppp(std::move(config), random, drops) {}
+
+  Tunnel& tunnel;
+  SessionSerial serial;
+  SessionId id;
+  ppp::PppSession ppp;
+  bool was_up = false;
+  bool over = false;
+  IpAddress address;
+  std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
+};
+
+struct Lns::Tunnel {
+  Tunnel(TunnelSpec told, l2tp::TunnelConfig config, RandomSource& random)
+      : spec(std::move(told)), l2tp(std::move(config), random) {}
+
+  Session* find(SessionId id) {
+    const auto found =
+        std::find_if(sessions.begin(), sessions.end(), [&](const auto& s) { return s->id == id; });
+    return found == sessions.end() ? nullptr : found->get();
+  }
+
+  TunnelSpec spec;
+  l2tp::LnsTunnel l2tp;
+  std::vector<std::unique_ptr<Session>> sessions;
+  std::optional<Instant> wake;  ///< the earliest entry of wakes_ that counts
+  std::optional<Instant> empty_since;
+  bool down = false;
+  bool by_client = false;
+  std::string down_text;
+};
+
+std::string_view to_string(LnsDrop reason) {
+  switch (reason) {
+    case LnsDrop::kUnknownTunnel:
+      return "unknown-tunnel";
+    case LnsDrop::kBadL2tp:
+      return "bad-l2tp";
+    case LnsDrop::kUnknownSession:
+      return "unknown-session";
+    case LnsDrop::kNoRoute:
+      return "no-route";
+    case LnsDrop::kNotIpv4:
+      return "not-ipv4";
+    case LnsDrop::kCount:
+      break;
+  }
+  return "unknown";
+}
+
+Lns::Lns(LnsSettings settings, RandomSource& random, Emit emit)
+    : settings_(std::move(settings)), random_(random), emit_(std::move(emit)) {}
+Lns::~Lns() = default;
+
+Lns::Tunnel* Lns::find(const TunnelKey& key) {
+  const auto found = tunnels_.find(key);
+  return found == tunnels_.end() ? nullptr : found->second.get();
+}
+
+// ---- packets
+
+MutableBytes Lns::from_edge(const TunnelKey& key, MutableBytes l2tp, Instant now) {
+  Tunnel* tunnel = find(key);
+  if (tunnel == nullptr) return drops_.add(LnsDrop::kUnknownTunnel), MutableBytes{};
+  const l2tp::Received received = tunnel->l2tp.on_datagram(l2tp, now);
+  if (received.is_data()) {
+    Session* session = tunnel->find(received.session);
+    if (session == nullptr) return drops_.add(LnsDrop::kUnknownSession), MutableBytes{};
+    const auto offset = static_cast<std::size_t>(received.ppp.data() - l2tp.data());
+    const MutableBytes ip = session->ppp.on_frame(l2tp.subspan(offset, received.ppp.size()), now);
+    if (!ip.empty()) {
+      ++session->packets_in;
+      session->bytes_in += ip.size();
+      return ip;
+    }
+  } else if (received.kind == l2tp::Received::Kind::kDropped) {
+    drops_.add(LnsDrop::kBadL2tp);
+  }
+  service(*tunnel, now);
+  return {};
+}
+
+std::optional<Lns::Downlink> Lns::from_tun(MutableBytes buffer, std::size_t offset, std::size_t size) {
+  constexpr std::size_t kIpv4Header = 20;
+  const MutableBytes packet = buffer.subspan(offset, size);
+  if (size < kIpv4Header || packet[0] >> 4 != 4) return drops_.add(LnsDrop::kNotIpv4), std::nullopt;
+  const auto found = by_address_.find(load_be32(packet.data() + 16));
+  if (found == by_address_.end()) return drops_.add(LnsDrop::kNoRoute), std::nullopt;
+  Session& session = *found->second;
+  const MutableBytes frame = session.ppp.frame_ip(buffer, offset, size);
+  if (frame.empty()) return std::nullopt;
+  Tunnel& tunnel = session.tunnel;
+  const auto packed =
+      tunnel.l2tp.frame_data(session.id, buffer.first(offset + size), offset + size - frame.size());
+  if (!packed) return drops_.add(LnsDrop::kUnknownSession), std::nullopt;
+  ++session.packets_out;
+  session.bytes_out += size;
+  return Downlink{tunnel.spec.key, tunnel.spec.edge_worker, *packed};
+}
+
+void Lns::send_ppp(Tunnel& tunnel, Session& session, Bytes frame) {
+  ByteVector buffer(l2tp::kDataHeadroom + frame.size());
+  std::copy(frame.begin(), frame.end(), buffer.begin() + l2tp::kDataHeadroom);
+  const auto packed = tunnel.l2tp.frame_data(session.id, buffer, l2tp::kDataHeadroom);
+  if (!packed) return;
+  outgoing_.push({tunnel.spec.key, tunnel.spec.edge_worker, ByteVector(packed->begin(), packed->end())});
+}
+
+// ---- commands
+
+void Lns::open_tunnel(const TunnelSpec& spec, Instant now) {
+  l2tp::TunnelConfig config;
+  config.local_tunnel = spec.assigned;
+  config.host_name = settings_.host_name;
+  config.hello_interval = settings_.hello_interval;
+  config.max_sessions = settings_.sessions_per_tunnel;
+  auto tunnel = std::make_unique<Tunnel>(spec, std::move(config), random_);
+  tunnel->empty_since = now;
+  auto& slot = tunnels_[spec.key];
+  if (slot) destroy(*slot, "tunnel-replaced", "the edge opened the same relay again");
+  auto& placed = tunnels_[spec.key];
+  placed = std::move(tunnel);
+  schedule(*placed);
+}
+
+void Lns::close_tunnel(const TunnelKey& key, std::string_view text) {
+  if (Tunnel* tunnel = find(key)) destroy(*tunnel, "tunnel-closed", text);
+}
+
+void Lns::close_channel(ChannelId channel, std::string_view text) {
+  std::vector<TunnelKey> keys;
+  for (const auto& [key, tunnel] : tunnels_) {
+    if (key.channel == channel) keys.push_back(key);
+  }
+  for (const auto& key : keys) destroy(*find(key), "channel-lost", text);
+}
+
+void Lns::decide(const AuthDecided& decided, Instant now) {
+  const auto found = sessions_.find(decided.session);
+  if (found == sessions_.end()) return;
+  Session& session = *found->second;
+  if (decided.addresses) session.ppp.set_addresses(*decided.addresses, now);
+  session.ppp.auth_result(decided.verdict, now);
+  service(session.tunnel, now);
+}
+
+void Lns::end_session(const EndSession& end, Instant now) {
+  const auto found = sessions_.find(end.session);
+  if (found == sessions_.end()) return;
+  Session& session = *found->second;
+  session.ppp.stop(end.cause, end.text, now);
+  service(session.tunnel, now);
+}
+
+void Lns::close_all(std::string_view text, Instant now) {
+  std::vector<Tunnel*> all;
+  for (const auto& [key, tunnel] : tunnels_) all.push_back(tunnel.get());
+  for (Tunnel* tunnel : all) {
+    for (const auto& session : tunnel->sessions) {
+      session->ppp.stop("agent-stopping", text, now);
+      while (const auto frame = session->ppp.poll_transmit()) send_ppp(*tunnel, *session, *frame);
+    }
+    tunnel->l2tp.close_tunnel(l2tp::StopResult::kShuttingDown, text, now);
+    service(*tunnel, now);
+  }
+}
+
+/// Gone without a farewell to the peer.
+void Lns::destroy(Tunnel& tunnel, std::string_view cause, std::string_view text) {
+  for (const auto& session : tunnel.sessions) {
+    session->ppp.lower_down(cause, text);
+    while (auto event = session->ppp.poll_event()) {
+      if (const auto* down = std::get_if<ppp::Down>(&*event))
+        session_over(tunnel, *session, *down, Instant{});
+    }
+    forget_session(*session);
+  }
+  tunnels_.erase(TunnelKey(tunnel.spec.key));
+}
+
+// ---- what the cores report
+
+/// Carries whatever L2TP and PPP have to say to each other and to the world, until both are silent.
+void Lns::service(Tunnel& tunnel, Instant now) {
+  bool more = true;
+  while (more) {
+    more = drain_tunnel(tunnel, now);
+    for (std::size_t i = 0; i < tunnel.sessions.size(); ++i)
+      more |= drain_session(tunnel, *tunnel.sessions[i], now);
+  }
+  reap(tunnel, now);
+}
+
+bool Lns::drain_tunnel(Tunnel& tunnel, Instant now) {
+  bool any = false;
+  while (auto event = tunnel.l2tp.poll_event()) {
+    any = true;
+    on_l2tp(tunnel, *event, now);
+  }
+  while (auto packet = tunnel.l2tp.poll_transmit()) {
+    any = true;
+    outgoing_.push({tunnel.spec.key, tunnel.spec.edge_worker, std::move(*packet)});
+  }
+  return any;
+}
+
+bool Lns::drain_session(Tunnel& tunnel, Session& session, Instant now) {
+  bool any = false;
+  while (const auto frame = session.ppp.poll_transmit()) {
+    any = true;
+    send_ppp(tunnel, session, *frame);
+  }
+  while (auto event = session.ppp.poll_event()) {
+    any = true;
+    on_ppp(tunnel, session, std::move(*event), now);
+  }
+  return any;
+}
+
+void Lns::on_l2tp(Tunnel& tunnel, const l2tp::Event& event, Instant now) {
+  if (const auto* up = std::get_if<l2tp::SessionUp>(&event)) {
+    auto session = std::make_unique<Session>(tunnel, SessionSerial(++last_serial_), up->local,
+                                             settings_.ppp_config(tunnel.spec.ppp_mtu), random_, ppp_drops_);
+    sessions_[session->serial] = session.get();
+    session->ppp.start(now);
+    tunnel.sessions.push_back(std::move(session));
+    tunnel.empty_since.reset();
+  } else if (const auto* down = std::get_if<l2tp::SessionDown>(&event)) {
+    if (Session* session = tunnel.find(down->local)) {
+      const bool by_peer = down->cause.by == l2tp::ClosedBy::kPeer;
+      session->ppp.lower_down(by_peer ? "user-request" : "l2tp-" + std::string(to_string(down->cause.by)),
+                              describe(down->cause));
+    }
+  } else if (const auto* over = std::get_if<l2tp::TunnelDown>(&event)) {
+    tunnel.down = true;
+    tunnel.by_client = over->cause.by == l2tp::ClosedBy::kPeer;
+    tunnel.down_text = describe(over->cause);
+  }
+}
+
+void Lns::on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant now) {
+  if (auto* need = std::get_if<ppp::AuthNeeded>(&event)) {
+    emit_(AuthAsked{session.serial, tunnel.spec, std::move(need->request)});
+  } else if (const auto* up = std::get_if<ppp::Up>(&event)) {
+    session_up(tunnel, session, *up);
+  } else if (const auto* says = std::get_if<ppp::PeerSays>(&event)) {
+    emit_(ClientSays{tunnel.spec.client, tunnel.spec.correlation_id, says->text});
+  } else if (const auto* down = std::get_if<ppp::Down>(&event)) {
+    session_over(tunnel, session, *down, now);
+  } else if (std::holds_alternative<ppp::AddressNeeded>(event)) {
+    // Addresses come with the verdict: an accepted peer without them has been let down by the control thread.
+    session.ppp.stop("no-address", "no address was given to the client", now);
+  }
+}
+
+void Lns::session_up(Tunnel& tunnel, Session& session, const ppp::Up& up) {
+  session.address = up.addresses.remote;
+  by_address_[session.address.to_v4()] = &session;
+  if (std::exchange(session.was_up, true)) return;
+  ++sessions_up_;
+  emit_(SessionOpened{session.serial, tunnel.spec.key, session.id, tunnel.spec.client,
+                      tunnel.spec.correlation_id, up.user, up.method, up.addresses, up.mtu});
+}
+
+void Lns::session_over(Tunnel& tunnel, Session& session, const ppp::Down& down, Instant now) {
+  if (std::exchange(session.over, true)) return;
+  if (session.was_up) --sessions_up_;
+  const CdnReason reason = cdn_reason(down.cause);
+  if (now != Instant{}) tunnel.l2tp.close_session(session.id, reason.result, down.text, now, &reason.ppp);
+  SessionGone gone{
+      session.serial, tunnel.spec.key, session.id, tunnel.spec.client, tunnel.spec.correlation_id,
+      down.user,      session.was_up,  down.cause, down.text};
+  gone.packets_in = session.packets_in;
+  gone.packets_out = session.packets_out;
+  gone.bytes_in = session.bytes_in;
+  gone.bytes_out = session.bytes_out;
+  emit_(std::move(gone));
+}
+
+void Lns::forget_session(Session& session) {
+  sessions_.erase(session.serial);
+  const auto found = by_address_.find(session.address.to_v4());
+  if (found != by_address_.end() && found->second == &session) by_address_.erase(found);
+}
+
+/// Lets go of what has ended: sessions, then the tunnel.
+void Lns::reap(Tunnel& tunnel, Instant now) {
+  for (const auto& session : tunnel.sessions) {
+    if (session->over) forget_session(*session);
+  }
+  std::erase_if(tunnel.sessions, [](const auto& session) { return session->over; });
+  if (tunnel.sessions.empty() && !tunnel.empty_since) tunnel.empty_since = now;
+  if (!tunnel.l2tp.finished()) return schedule(tunnel);
+  emit_(TunnelGone{tunnel.spec.key, tunnel.by_client, tunnel.down_text});
+  destroy(tunnel, "tunnel-closed", tunnel.down_text);
+}
+
+// ---- time
+
+void Lns::schedule(Tunnel& tunnel) {
+  std::optional<Instant> next = tunnel.l2tp.next_timeout();
+  const auto earlier = [&](std::optional<Instant> other) {
+    if (other && (!next || *other < *next)) next = other;
+  };
+  for (const auto& session : tunnel.sessions) earlier(session->ppp.next_timeout());
+  if (tunnel.empty_since && !tunnel.down) earlier(*tunnel.empty_since + settings_.empty_tunnel_timeout);
+  // Data only puts timeouts off: an entry that fires early finds nothing to do and is put in again.
+  if (!next || (tunnel.wake && *tunnel.wake <= *next)) return;
+  tunnel.wake = next;
+  wakes_.push({*next, tunnel.spec.key});
+}
+
+std::optional<Instant> Lns::next_timeout() const {
+  if (wakes_.empty()) return std::nullopt;
+  return wakes_.top().at;
+}
+
+void Lns::on_timeout(Instant now) {
+  // Each entry once: whatever a core asks for again at the same instant waits for the next call.
+  for (std::size_t left = wakes_.size(); left > 0 && !wakes_.empty() && wakes_.top().at <= now; --left) {
+    const Wake wake = wakes_.top();
+    wakes_.pop();
+    Tunnel* tunnel = find(wake.key);
+    if (tunnel == nullptr || tunnel->wake != wake.at) continue;
+    tunnel->wake.reset();
+    tunnel->l2tp.on_timeout(now);
+    for (const auto& session : tunnel->sessions) session->ppp.on_timeout(now);
+    const bool idle = tunnel->empty_since && *tunnel->empty_since + settings_.empty_tunnel_timeout <= now;
+    if (idle && !tunnel->down) tunnel->l2tp.close_tunnel(l2tp::StopResult::kGeneral, "no session", now);
+    service(*tunnel, now);
+  }
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,126 @@
+#pragma once
+// Joins L2TP and PPP: every tunnel the edges handed over, its sessions, and the addresses behind them. No
+// socket and no clock: packets, time and commands go in; packets and events come out. Thread: the data
+// worker.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "backend-agent/lns/messages.hpp"
+#include "base/counters.hpp"
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "l2tp/lns.hpp"
+#include "ppp/outbox.hpp"
+#include "ppp/session.hpp"
+
+namespace sluice::agent {
+
+struct LnsSettings {
+  std::string host_name = "sluice";
+  Duration hello_interval = std::chrono::seconds(60);
+  /// A tunnel without a session is closed after so long.
+  Duration empty_tunnel_timeout = std::chrono::seconds(30);
+  std::size_t sessions_per_tunnel = 4;
+  /// What PPP sessions share, for the largest PPP payload their path takes (0: not known).
+  std::function<std::shared_ptr<const ppp::PppConfig>(std::uint16_t ppp_mtu)> ppp_config;
+};
+
+enum class LnsDrop : std::uint8_t {
+  kUnknownTunnel,   ///< a frame for a relay that is not open
+  kBadL2tp,         ///< refused by the L2TP core, which counts why
+  kUnknownSession,  ///< data for a session that is not up
+  kNoRoute,         ///< from the TUN device: no session has that address
+  kNotIpv4,         ///< from the TUN device
+  kCount
+};
+std::string_view to_string(LnsDrop reason);
+
+class Lns {
+ public:
+  using Emit = std::function<void(Event)>;
+  /// `random` outlives it. `emit` must not call back.
+  Lns(LnsSettings settings, RandomSource& random, Emit emit);
+  ~Lns();
+
+  // Commands
+  void open_tunnel(const TunnelSpec& spec, Instant now);
+  void close_tunnel(const TunnelKey& key, std::string_view text);
+  void close_channel(ChannelId channel, std::string_view text);
+  void decide(const AuthDecided& decided, Instant now);
+  void end_session(const EndSession& end, Instant now);
+  /// Farewell to all; empty() once they are acknowledged or given up.
+  void close_all(std::string_view text, Instant now);
+
+  // Packets
+  /// An L2TP packet of a client. The IP packet to forward, within `l2tp`; else empty.
+  MutableBytes from_edge(const TunnelKey& key, MutableBytes l2tp, Instant now);
+  struct Downlink {
+    TunnelKey key;
+    std::uint32_t edge_worker = 0;
+    MutableBytes l2tp;  ///< within the buffer given
+  };
+  /// Room in front of an IP packet that from_tun() needs.
+  static constexpr std::size_t kHeadroom = l2tp::kDataHeadroom + ppp::kMaxHeader;
+  /// The IP packet at buffer[offset, offset + size) as an L2TP packet for whoever has its destination.
+  std::optional<Downlink> from_tun(MutableBytes buffer, std::size_t offset, std::size_t size);
+  struct Outgoing {
+    TunnelKey key;
+    std::uint32_t edge_worker = 0;
+    ByteVector l2tp;
+  };
+  std::optional<Outgoing> poll_transmit() { return outgoing_.pop(); }
+
+  void on_timeout(Instant now);
+  /// May be early, never late.
+  std::optional<Instant> next_timeout() const;
+
+  std::size_t tunnels() const { return tunnels_.size(); }
+  std::size_t sessions_up() const { return sessions_up_; }
+  bool empty() const { return tunnels_.empty(); }
+  const CounterArray<LnsDrop>& drops() const { return drops_; }
+  const ppp::Drops& ppp_drops() const { return ppp_drops_; }
+
+ private:
+  struct Session;
+  struct Tunnel;
+  struct Wake {
+    Instant at;
+    TunnelKey key;
+    bool operator>(const Wake& other) const { return at > other.at; }
+  };
+
+  void service(Tunnel& tunnel, Instant now);
+  bool drain_tunnel(Tunnel& tunnel, Instant now);
+  bool drain_session(Tunnel& tunnel, Session& session, Instant now);
+  void on_l2tp(Tunnel& tunnel, const l2tp::Event& event, Instant now);
+  void on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant now);
+  void session_up(Tunnel& tunnel, Session& session, const ppp::Up& up);
+  void session_over(Tunnel& tunnel, Session& session, const ppp::Down& down, Instant now);
+  void forget_session(Session& session);
+  void send_ppp(Tunnel& tunnel, Session& session, Bytes frame);
+  void reap(Tunnel& tunnel, Instant now);
+  void schedule(Tunnel& tunnel);
+  void destroy(Tunnel& tunnel, std::string_view cause, std::string_view text);
+  Tunnel* find(const TunnelKey& key);
+
+  LnsSettings settings_;
+  RandomSource& random_;
+  Emit emit_;
+  std::unordered_map<TunnelKey, std::unique_ptr<Tunnel>> tunnels_;
+  std::unordered_map<SessionSerial, Session*> sessions_;
+  std::unordered_map<std::uint32_t, Session*> by_address_;
+  std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wakes_;
+  ppp::Fifo<Outgoing> outgoing_;
+  std::uint64_t last_serial_ = 0;
+  std::size_t sessions_up_ = 0;
+  CounterArray<LnsDrop> drops_;
+  ppp::Drops ppp_drops_;
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,142 @@
+#pragma once
+// What the control thread and the data worker tell each other. Values only; they travel through queues.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/ip.hpp"
+#include "ppp/ipcp.hpp"
+#include "ppp/verify.hpp"
+#include "proto/channel/data_keys.hpp"
+
+namespace sluice::agent {
+
+/// One life of one channel, never reused: a channel that comes back gets another. 0 means none.
+using ChannelId = StrongId<struct ChannelIdTag, std::uint32_t>;
+/// One PPP session, never reused. 0 means none.
+using SessionSerial = StrongId<struct SessionSerialTag, std::uint64_t>;
+
+/// A tunnel: relay ids are unique within a channel's life only.
+struct TunnelKey {
+  ChannelId channel;
+  RelayId relay;
+  auto operator<=>(const TunnelKey&) const = default;
+  std::uint64_t packed() const { return (std::uint64_t{channel.value()} << 32) | relay.value(); }
+};
+
+/// What the edge told of a tunnel.
+struct TunnelSpec {
+  TunnelKey key;
+  std::uint32_t edge_worker = 0;
+  TunnelId assigned;
+  Endpoint client;            ///< the client's true address
+  std::string peer_identity;  ///< escape before printing
+  std::string correlation_id;
+  std::uint16_t ppp_mtu = 0;  ///< 0: not known
+};
+
+// ---- control to worker
+
+/// Keys for all pairs of workers of a channel; a second one for the same channel is a new epoch.
+struct InstallPaths {
+  ChannelId channel;
+  Endpoint edge;    ///< where it takes data frames
+  IpAddress local;  ///< our address towards it
+  std::vector<channel::PathKeys> keys;
+};
+/// The channel is gone: its tunnels and keys go too.
+struct RemoveChannel {
+  ChannelId channel;
+  std::string text;
+};
+struct OpenTunnel {
+  TunnelSpec spec;
+};
+/// The edge ended a tunnel: no farewell, the peer has had one or is gone.
+struct CloseTunnel {
+  TunnelKey key;
+  std::string text;
+};
+/// Answers AuthAsked. Addresses with an accepted verdict only.
+struct AuthDecided {
+  SessionSerial session;
+  ppp::AuthVerdict verdict;
+  std::optional<ppp::Addresses> addresses;
+};
+struct EndSession {
+  SessionSerial session;
+  std::string cause, text;
+};
+/// A farewell to every client; AllClosed follows.
+struct CloseAll {
+  std::string text;
+};
+struct StopWorker {};
+
+using Command = std::variant<StopWorker, InstallPaths, RemoveChannel, OpenTunnel, CloseTunnel, AuthDecided,
+                             EndSession, CloseAll>;
+
+// ---- worker to control
+
+/// A client wants in. Answer with AuthDecided.
+struct AuthAsked {
+  SessionSerial session;
+  TunnelSpec tunnel;
+  ppp::AuthRequest request;
+};
+struct SessionOpened {
+  SessionSerial session;
+  TunnelKey tunnel;
+  SessionId id;
+  Endpoint client;
+  std::string correlation_id;
+  std::string user;
+  ppp::AuthMethod method = ppp::AuthMethod::kNone;
+  ppp::Addresses addresses;
+  std::uint16_t mtu = 0;
+};
+/// The end of every session that began, once.
+struct SessionGone {
+  SessionSerial session;
+  TunnelKey tunnel;
+  SessionId id;
+  Endpoint client;
+  std::string correlation_id;
+  std::string user;
+  bool was_up = false;
+  std::string cause, text;
+  std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
+};
+/// The tunnel is over and its farewell acknowledged, or nobody acknowledges any more.
+struct TunnelGone {
+  TunnelKey key;
+  bool by_client = false;
+  std::string text;
+};
+/// What a client said of itself (LCP Identification, Time-Remaining). Escape before printing.
+struct ClientSays {
+  Endpoint client;
+  std::string correlation_id, text;
+};
+/// The keys of a channel cannot be used.
+struct ChannelFailed {
+  ChannelId channel;
+  std::string text;
+};
+struct AllClosed {};
+
+using Event =
+    std::variant<AllClosed, ChannelFailed, AuthAsked, SessionOpened, SessionGone, TunnelGone, ClientSays>;
+
+}  // namespace sluice::agent
+
+template <>
+struct std::hash<sluice::agent::TunnelKey> {
+  std::size_t operator()(const sluice::agent::TunnelKey& key) const noexcept {
+    return std::hash<std::uint64_t>{}(key.packed() * 0x9e3779b97f4a7c15ULL);
+  }
+};

@@ -1,0 +1,92 @@
+#pragma once
+// The data worker: one thread that owns the data socket, the TUN queue, all tunnels and keys. The control
+// thread reaches it by a queue in each direction and an eventfd on each side.
+
+#include <pthread.h>
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "backend-agent/lns/carrier.hpp"
+#include "backend-agent/lns/lns.hpp"
+#include "base/app/system_random.hpp"
+#include "base/app/unique_fd.hpp"
+#include "base/spsc_queue.hpp"
+#include "proto/transport/udp_port.hpp"
+
+namespace sluice::agent {
+
+/// What the worker counts; any thread may read.
+struct WorkerStats {
+  Counter packets_up, packets_down;  ///< IP packets to and from the TUN device
+  Counter bytes_up, bytes_down;
+  Counter tun_dropped;  ///< the TUN device would not take it
+  std::atomic<std::uint32_t> tunnels{0}, sessions{0};
+};
+
+struct WorkerParts {
+  transport::UdpPort port;
+  app::UniqueFd tun;  ///< one read or write is one IP packet
+  std::unique_ptr<esp::Engine> engine;
+  LnsSettings lns;
+  int woken = -1;  ///< eventfd of the control thread, signalled when there are events
+};
+
+class Worker {
+ public:
+  /// Starts the thread. Throws std::runtime_error.
+  explicit Worker(WorkerParts parts);
+  ~Worker();
+
+  // All for the control thread.
+  void post(Command command);
+  /// Commands that found the queue full; call it now and then.
+  void flush();
+  std::optional<Event> next_event() { return events_.pop(); }
+  /// SPIs that are no longer received on.
+  std::optional<Spi> next_released() { return released_.pop(); }
+  const WorkerStats& stats() const { return stats_; }
+  std::string_view engine_name() const { return carrier_.engine_name(); }
+  /// Processor time of the thread.
+  Duration cpu_time();
+
+ private:
+  struct Buffers;
+  void run();
+  void wait();
+  void drain_commands(Instant now);
+  void apply(Command command, Instant now);
+  void from_edges(Instant now);
+  void from_tun();
+  void send_outgoing();
+  void send();
+  void time(Instant now);
+  void emit(Event event) { unsent_.push_back(std::move(event)); }
+  void hand_out();
+
+  transport::UdpPort port_;
+  app::UniqueFd tun_;
+  app::SystemRandom random_;
+  Carrier carrier_;
+  Lns lns_;
+  int woken_;
+  app::UniqueFd wake_, epoll_;
+  std::unique_ptr<Buffers> buffers_;
+  WorkerStats stats_;
+  bool closing_ = false;
+  bool stopping_ = false;
+  bool busy_ = false;  ///< a source may hold more: look again before waiting
+  std::deque<Event> unsent_;
+  std::deque<Command> waiting_;  ///< control's side
+  SpscQueue<Command> commands_;
+  SpscQueue<Event> events_;
+  SpscQueue<Spi> released_;
+  std::thread thread_;
+};
+
+}  // namespace sluice::agent

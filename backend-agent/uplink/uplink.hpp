@@ -1,0 +1,75 @@
+#pragma once
+// The channels to all configured edges: dials them, hands their tunnels and keys to the worker, and carries
+// what the agent has to tell back. Thread: control.
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend-agent/config/config.hpp"
+#include "backend-agent/lns/messages.hpp"
+#include "proto/channel/spi_source.hpp"
+#include "proto/transport/channel_dialer.hpp"
+
+namespace sluice::agent {
+
+struct UplinkContext {
+  boost::asio::io_context& io;
+  RandomSource& random;
+  /// To the worker.
+  std::function<void(Command)> post;
+  /// Why no tunnel is taken just now; nothing when one is.
+  std::function<std::optional<std::string>()> refusal;
+};
+
+class Uplink final : public transport::AgentChannelHandler {
+ public:
+  Uplink(UplinkContext context, const std::vector<EdgeAddress>& edges, const transport::TlsIdentity& identity,
+         const channel::Hello& hello);
+  ~Uplink() override;
+
+  void start();
+  /// Says goodbye to every edge and dials no more.
+  void stop(const std::string& reason);
+
+  void set_load(const channel::LoadReport& load, bool now = false);
+  void session_up(ChannelId channel, const channel::SessionUp& up);
+  void session_down(ChannelId channel, const channel::SessionDown& down);
+  void close_tunnel(const TunnelKey& key, channel::CloseCause cause, const std::string& text);
+  void release(Spi spi) { spis_.release(spi); }
+  /// Edges whose channel is up.
+  std::size_t up() const { return links_.size(); }
+
+  // transport::AgentChannelHandler
+  void channel_up(transport::ChannelDialer& dialer, const transport::EdgeLink& link,
+                  const channel::EdgeReady& ready, std::vector<channel::PathKeys> keys) override;
+  void paths_renewed(transport::ChannelDialer& dialer, const channel::DataPaths& paths,
+                     std::vector<channel::PathKeys> keys) override;
+  void tunnel_open(transport::ChannelDialer& dialer, const channel::TunnelOpen& open) override;
+  void tunnel_close(transport::ChannelDialer& dialer, const channel::TunnelClose& close) override;
+  void channel_down(transport::ChannelDialer& dialer, const channel::Dead& dead) override;
+  void connection_failed(transport::ChannelDialer& dialer, const std::string& cause,
+                         std::chrono::milliseconds retry_in) override;
+
+ private:
+  struct Link {
+    transport::ChannelDialer* dialer = nullptr;
+    transport::EdgeLink edge;
+  };
+  std::optional<ChannelId> channel_of(const transport::ChannelDialer& dialer) const;
+  transport::ChannelDialer* dialer_of(ChannelId channel) const;
+
+  UplinkContext context_;
+  channel::RandomSpiSource spis_;
+  std::vector<std::unique_ptr<transport::ChannelDialer>> dialers_;
+  std::map<ChannelId, Link> links_;
+  std::map<const transport::ChannelDialer*, std::string> last_failure_;
+  std::uint32_t last_channel_ = 0;
+};
+
+}  // namespace sluice::agent

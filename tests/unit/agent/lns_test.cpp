@@ -1,0 +1,346 @@
+#include "backend-agent/lns/lns.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/agent/dialler.hpp"
+
+namespace sluice::agent {
+namespace {
+
+using test::Dialler;
+
+TunnelSpec spec(std::uint32_t relay, std::uint16_t tunnel = 1000) {
+  TunnelSpec out;
+  out.key = {ChannelId(1), RelayId(relay)};
+  out.edge_worker = 3;
+  out.assigned = TunnelId(tunnel);
+  out.client = *Endpoint::parse("203.0.113.9:4500");
+  out.correlation_id = "c" + std::to_string(relay);
+  return out;
+}
+
+/// One Lns and its clients; the test decides about attempts, by default with `password`.
+struct World {
+  explicit World(std::uint16_t mtu = 0)
+      : lns(settings(), random, [this](Event event) { events.push_back(std::move(event)); }) {
+    path_mtu = mtu;
+  }
+  LnsSettings settings() {
+    LnsSettings out;
+    out.ppp_config = [](std::uint16_t ppp_mtu) {
+      auto config = ppp::test::server_config();
+      if (ppp_mtu != 0) config.mtu = config.mru = ppp_mtu;
+      return std::make_shared<const ppp::PppConfig>(std::move(config));
+    };
+    return out;
+  }
+  Dialler& dial(std::uint32_t relay, std::string user = "alice", std::string_view with = "secret") {
+    auto told = spec(relay);
+    told.ppp_mtu = path_mtu;
+    lns.open_tunnel(told, now);
+    clients.push_back(std::make_unique<Dialler>(told.key, random, std::move(user), with));
+    clients.back()->l2tp.connect(now);
+    return *clients.back();
+  }
+  void deliver(const TunnelKey& key, ByteVector packet) {
+    const auto ip = lns.from_edge(key, packet, now);
+    if (!ip.empty()) tun.emplace_back(ip.begin(), ip.end());
+  }
+  /// Moves packets until nobody has any.
+  void settle() {
+    for (bool more = true; more;) {
+      more = false;
+      for (auto& client : clients) {
+        for (auto& packet : client->drain(now)) {
+          more = true;
+          deliver(client->key, std::move(packet));
+        }
+      }
+      while (!events.empty()) {
+        Event event = std::move(events.front());
+        events.erase(events.begin());
+        more = true;
+        handle(std::move(event));
+      }
+      while (auto out = lns.poll_transmit()) {
+        more = true;
+        EXPECT_EQ(out->edge_worker, 3U);
+        for (auto& client : clients) {
+          if (client->key == out->key) client->take(out->l2tp, now);
+        }
+      }
+    }
+  }
+  void handle(Event event) {
+    if (auto* asked = std::get_if<AuthAsked>(&event)) {
+      ++asked_count;
+      if (silent) return;
+      ppp::Credential credential;
+      credential.password = Secret(password);
+      AuthDecided decided{asked->session, ppp::verify(asked->request, credential), std::nullopt};
+      if (decided.verdict.accepted) {
+        decided.addresses = ppp::test::addresses();
+        decided.addresses->remote = IpAddress::v4(0x0a630000 + next_address++);
+      }
+      lns.decide(decided, now);
+    } else if (const auto* up = std::get_if<SessionOpened>(&event)) {
+      opened.push_back(*up);
+    } else if (const auto* over = std::get_if<SessionGone>(&event)) {
+      gone.push_back(*over);
+    } else if (const auto* tunnel = std::get_if<TunnelGone>(&event)) {
+      tunnels_gone.push_back(*tunnel);
+    }
+  }
+  void run(Duration duration) {
+    const Instant end = now + duration;
+    while (true) {
+      settle();
+      std::optional<Instant> next = lns.next_timeout();
+      for (const auto& client : clients) {
+        const auto other = client->next_timeout();
+        if (other && (!next || *other < *next)) next = other;
+      }
+      if (!next || *next > end) break;
+      now = std::max(now + std::chrono::milliseconds(1), *next);
+      lns.on_timeout(now);
+      for (auto& client : clients) client->on_timeout(now);
+    }
+    now = end;
+  }
+
+  Instant now{std::chrono::hours(1)};
+  ppp::test::SeededRandom random{5};
+  std::vector<Event> events;
+  Lns lns;
+  std::vector<std::unique_ptr<Dialler>> clients;
+  std::vector<ByteVector> tun;
+  std::string password = "secret";
+  bool silent = false;
+  std::uint16_t path_mtu = 0;
+  std::uint32_t next_address = 10;
+  unsigned asked_count = 0;
+  std::vector<SessionOpened> opened;
+  std::vector<SessionGone> gone;
+  std::vector<TunnelGone> tunnels_gone;
+};
+
+const IpAddress kInside = *IpAddress::parse("192.0.2.1");
+
+TEST(Lns, ClientDialsInAndTrafficFlowsBothWays) {
+  World world;
+  Dialler& client = world.dial(1);
+  world.settle();
+  ASSERT_EQ(world.opened.size(), 1U);
+  EXPECT_EQ(world.opened[0].user, "alice");
+  EXPECT_EQ(world.opened[0].client.to_string(), "203.0.113.9:4500");
+  ASSERT_TRUE(client.up);
+  const IpAddress mine = client.up->addresses.local;
+
+  const auto up = test::ipv4(mine, kInside);
+  world.deliver(client.key, client.ip(up));
+  ASSERT_EQ(world.tun.size(), 1U);
+  EXPECT_EQ(world.tun[0], up);
+
+  const auto down = test::ipv4(kInside, mine, 200);
+  ByteVector buffer(64 + down.size());
+  std::copy(down.begin(), down.end(), buffer.begin() + 64);
+  const auto packet = world.lns.from_tun(buffer, 64, down.size());
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(packet->key, client.key);
+  EXPECT_EQ(packet->edge_worker, 3U);
+  EXPECT_EQ(client.take(packet->l2tp, world.now), down);
+}
+
+TEST(Lns, TunnelsWithEqualIdsInTwoPeersDoNotMeet) {
+  World world;
+  for (std::uint32_t relay = 1; relay <= 4; ++relay) world.dial(relay, "user" + std::to_string(relay));
+  world.settle();
+  ASSERT_EQ(world.opened.size(), 4U);
+  EXPECT_EQ(world.lns.sessions_up(), 4U);
+  for (const auto& client : world.clients) {
+    const auto down = test::ipv4(kInside, client->up->addresses.local);
+    ByteVector buffer(64 + down.size());
+    std::copy(down.begin(), down.end(), buffer.begin() + 64);
+    const auto packet = world.lns.from_tun(buffer, 64, down.size());
+    ASSERT_TRUE(packet);
+    EXPECT_EQ(packet->key, client->key);
+  }
+  world.clients[0]->ppp->stop("test", "bye", world.now);
+  world.settle();
+  EXPECT_EQ(world.lns.sessions_up(), 3U);
+}
+
+TEST(Lns, WrongPasswordIsToldByPppAndL2tpAndTheTunnelGoes) {
+  World world;
+  Dialler& client = world.dial(1, "alice", "wrong");
+  world.settle();
+  ASSERT_EQ(world.gone.size(), 1U);
+  EXPECT_EQ(world.gone[0].cause, "wrong-password");
+  EXPECT_EQ(world.gone[0].user, "alice");
+  EXPECT_FALSE(world.gone[0].was_up);
+  EXPECT_TRUE(world.opened.empty());
+  ASSERT_TRUE(client.down);
+  EXPECT_EQ(client.down->cause, "authentication-failed");
+  EXPECT_THAT(client.cdn, testing::HasSubstr("peer"));
+  world.run(std::chrono::minutes(3));
+  EXPECT_TRUE(world.lns.empty());
+  EXPECT_EQ(world.tunnels_gone.size(), 1U);
+  EXPECT_FALSE(client.stop.empty());
+}
+
+TEST(Lns, AuthenticatorThatNeverAnswersEndsTheSession) {
+  World world;
+  world.silent = true;
+  world.dial(1);
+  world.run(std::chrono::minutes(2));
+  ASSERT_EQ(world.gone.size(), 1U);
+  EXPECT_EQ(world.gone[0].cause, "authentication-timeout");
+}
+
+TEST(Lns, LateVerdictOfASessionThatIsGoneIsPassedOver) {
+  World world;
+  world.silent = true;
+  world.dial(1);
+  world.settle();
+  world.lns.close_tunnel(spec(1).key, "peer gone");
+  AuthDecided decided;
+  decided.session = SessionSerial(1);
+  decided.verdict.accepted = true;
+  decided.addresses = ppp::test::addresses();
+  world.lns.decide(decided, world.now);
+  world.settle();
+  EXPECT_EQ(world.gone.size(), 1U);
+  EXPECT_TRUE(world.opened.empty());
+}
+
+TEST(Lns, AcceptedClientWithoutAddressIsEndedWithACause) {
+  World world;
+  world.silent = true;
+  world.dial(1);
+  world.settle();
+  AuthDecided decided;
+  decided.session = SessionSerial(1);
+  decided.verdict.accepted = true;
+  decided.verdict.message = "S=";
+  world.lns.decide(decided, world.now);
+  world.run(std::chrono::seconds(30));
+  ASSERT_EQ(world.gone.size(), 1U);
+  EXPECT_TRUE(world.opened.empty());
+}
+
+TEST(Lns, ClientsStopCcnEndsSessionAndTunnel) {
+  World world;
+  Dialler& client = world.dial(1);
+  world.settle();
+  client.l2tp.close_tunnel(l2tp::StopResult::kGeneral, "", world.now);
+  world.run(std::chrono::minutes(2));
+  ASSERT_EQ(world.gone.size(), 1U);
+  EXPECT_TRUE(world.gone[0].was_up);
+  EXPECT_EQ(world.gone[0].cause, "user-request");
+  ASSERT_EQ(world.tunnels_gone.size(), 1U);
+  EXPECT_TRUE(world.tunnels_gone[0].by_client);
+  EXPECT_EQ(world.lns.sessions_up(), 0U);
+}
+
+TEST(Lns, CloseAllSaysFarewellToEveryClient) {
+  World world;
+  for (std::uint32_t relay = 1; relay <= 3; ++relay) world.dial(relay);
+  world.settle();
+  world.lns.close_all("the server is stopping", world.now);
+  world.run(std::chrono::minutes(2));
+  EXPECT_TRUE(world.lns.empty());
+  for (const auto& client : world.clients) {
+    EXPECT_THAT(client->stop, testing::HasSubstr("the server is stopping"));
+    ASSERT_TRUE(client->down);
+  }
+  EXPECT_EQ(world.gone.size(), 3U);
+}
+
+TEST(Lns, ChannelThatIsLostTakesItsTunnelsOnly) {
+  World world;
+  world.dial(1);
+  world.dial(2);
+  auto other = spec(1);
+  other.key.channel = ChannelId(2);
+  world.lns.open_tunnel(other, world.now);
+  world.settle();
+  world.lns.close_channel(ChannelId(1), "the channel to the edge is down");
+  world.settle();
+  EXPECT_EQ(world.lns.tunnels(), 1U);
+  ASSERT_EQ(world.gone.size(), 2U);
+  EXPECT_EQ(world.gone[0].cause, "channel-lost");
+}
+
+TEST(Lns, EmptyTunnelIsClosedAfterAWhile) {
+  World world;
+  world.lns.open_tunnel(spec(1), world.now);
+  world.run(std::chrono::minutes(3));
+  EXPECT_TRUE(world.lns.empty());
+}
+
+TEST(Lns, PathMtuLimitsWhatIsSent) {
+  World world(1300);
+  Dialler& client = world.dial(1);
+  world.settle();
+  ASSERT_TRUE(client.up);
+  EXPECT_EQ(world.opened.at(0).mtu, 1300);
+  const auto large = test::ipv4(kInside, client.up->addresses.local, 1301);
+  ByteVector buffer(64 + large.size());
+  std::copy(large.begin(), large.end(), buffer.begin() + 64);
+  EXPECT_FALSE(world.lns.from_tun(buffer, 64, large.size()));
+  EXPECT_EQ(world.lns.ppp_drops().read(ppp::Drop::kTooLarge), 1U);
+}
+
+TEST(Lns, StrayPacketsAreCounted) {
+  World world;
+  world.deliver({ChannelId(9), RelayId(9)}, ByteVector(20, 0));
+  EXPECT_EQ(world.lns.drops().read(LnsDrop::kUnknownTunnel), 1U);
+  auto packet = test::ipv4(kInside, kInside);
+  packet.insert(packet.begin(), 64, 0);
+  EXPECT_FALSE(world.lns.from_tun(packet, 64, 60));
+  EXPECT_EQ(world.lns.drops().read(LnsDrop::kNoRoute), 1U);
+  packet[64] = 0x60;
+  EXPECT_FALSE(world.lns.from_tun(packet, 64, 60));
+  EXPECT_EQ(world.lns.drops().read(LnsDrop::kNotIpv4), 1U);
+}
+
+TEST(Lns, LatestSessionOfAnAddressHasItAndKeepsItWhenTheOlderEnds) {
+  World world;
+  Dialler& first = world.dial(1);
+  world.settle();
+  world.next_address = 10;
+  Dialler& second = world.dial(2);
+  world.settle();
+  ASSERT_EQ(first.up->addresses.local, second.up->addresses.local);
+  world.lns.end_session({world.opened[0].session, "replaced", "dialled in again"}, world.now);
+  world.settle();
+  const auto down = test::ipv4(kInside, second.up->addresses.local);
+  ByteVector buffer(64 + down.size());
+  std::copy(down.begin(), down.end(), buffer.begin() + 64);
+  const auto packet = world.lns.from_tun(buffer, 64, down.size());
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(packet->key, second.key);
+}
+
+TEST(Lns, GarbageOnALiveTunnelHarmsNobody) {
+  World world;
+  Dialler& client = world.dial(1);
+  world.settle();
+  std::mt19937 dice(11);
+  const auto good = client.ip(test::ipv4(client.up->addresses.local, kInside));
+  for (int i = 0; i < 5000; ++i) {
+    ByteVector packet = good;
+    packet.resize(dice() % (good.size() + 1));
+    for (auto flips = dice() % 6; flips > 0 && packet.size() > 14; --flips) {
+      packet[14 + dice() % (packet.size() - 14)] = static_cast<std::uint8_t>(dice());
+    }
+    world.deliver(client.key, std::move(packet));
+  }
+  world.deliver(client.key, good);
+  EXPECT_FALSE(world.tun.empty());
+  EXPECT_EQ(world.lns.sessions_up(), 1U);
+}
+
+}  // namespace
+}  // namespace sluice::agent
