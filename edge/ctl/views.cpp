@@ -46,6 +46,10 @@ class Row {
     const bool v6 = address.find(':') != std::string::npos;
     return (v6 ? "[" + address + "]" : address) + ":" + whole(prefix + "-port");
   }
+  std::string spi(std::string_view name) const {
+    const auto digits = text(name);
+    return digits == "00000000" ? "-" : digits;
+  }
   std::string pair(std::string_view a, std::string_view b) const { return id(a) + "/" + id(b); }
 
  private:
@@ -115,7 +119,7 @@ Table sessions_table(const Rows& rows, std::uint64_t now) {
                {ike_text(ike)},
                {ike.text("proposal")},
                {child.text("cipher")},
-               {child.text("spi-in") + "/" + child.text("spi-out")},
+               {child.spi("spi-in") + "/" + child.spi("spi-out")},
                {l2tp.pair("client-tunnel", "agent-tunnel")},
                {l2tp.pair("client-session", "agent-session")},
                {ike.text("peer-id")},
@@ -230,8 +234,8 @@ Table sas_table(const Rows& rows, std::uint64_t now) {
       const auto traffic = sa.in("traffic");
       const auto drops = sa.in("drops");
       table.add({{row.id("id")},
-                 {sa.text("spi-in")},
-                 {sa.text("spi-out")},
+                 {sa.spi("spi-in")},
+                 {sa.spi("spi-out")},
                  {sa.text("cipher")},
                  {sa.yes("encap")},
                  {sa.whole("worker")},
