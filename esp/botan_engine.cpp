@@ -275,6 +275,7 @@ void BotanEngine::run(std::span<CryptoJob* const> jobs) {
     } else {
       worker.open(*job);
     }
+    job->failed = false;
   }
 }
 

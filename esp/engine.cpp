@@ -37,7 +37,7 @@ void lay_out(Job& job, const Suite& s, std::uint8_t* esp, std::uint32_t text_len
   job.text_offset = kEspHeaderSize + s.iv_size;
   job.text_length = text_length;
   job.authentic = false;
-  job.failed = false;
+  job.failed = true;  // until the engine says that it was done: no text leaves here unsealed
   job.done = false;
   if (s.aead()) {
     job.iv = job.nonce;
@@ -127,7 +127,7 @@ void Engine::finish(OpenJob& job) {
   job.packet.offset += job.text_offset;
   job.packet.length = job.text_length - 2 - pad;
   job.result = DropReason::kNone;
-  job.event = sa.count(job.packet.length);
+  job.event = sa.count(job.packet.length, sa.limits_);
 }
 
 bool Engine::prepare(SealJob& job) {
@@ -168,7 +168,7 @@ bool Engine::prepare(SealJob& job) {
   }
   lay_out(job, s, esp, payload + pad + 2, sa.esn_);
   job.icv = job.text() + job.text_length;
-  job.event = sa.count(payload);
+  job.event = sa.count(payload, sa.limits_);
   return true;
 }
 

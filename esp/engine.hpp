@@ -70,9 +70,9 @@ class Engine {
   virtual bool load_key(void* state, const KeyMaterial& key) = 0;
   /// Lets go of whatever load_key took beside that memory, which is wiped afterwards.
   virtual void drop_key(void* /*state*/, const Suite& /*suite*/) {}
-  /// Does the jobs, at most kBurst, whatever their suites, keys and directions. Each comes out with
-  /// `authentic` or `failed` set, or its ICV written. Keeps to the contract of CryptoJob, whose text here may
-  /// have any length.
+  /// Does the jobs, at most kBurst, whatever their suites, keys and directions. Each comes in with `failed`
+  /// set; those done leave with it cleared and with `authentic` set or the ICV written. Keeps to the contract
+  /// of CryptoJob, whose text here may have any length.
   virtual void run(std::span<CryptoJob* const> jobs) = 0;
 
  protected:

@@ -54,7 +54,7 @@ struct CryptoJob {
   std::uint8_t aad_length = 0;
   bool sealing = false;
   bool authentic = false;  ///< open: out
-  bool failed = false;     ///< out: the engine could not do it
+  bool failed = true;      ///< out: false once the engine did it
 
   alignas(16) std::uint8_t nonce[16];  ///< room for what `iv`, `aad` and `icv` point to
   std::uint8_t aad_room[16];

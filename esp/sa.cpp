@@ -20,12 +20,16 @@ std::uint64_t last_number(const SaParameters& p) {
 // minutes.
 constexpr std::uint64_t kRekeyMargin = std::uint64_t{1} << 28;
 
+SaLimits none_as_largest(const SaLimits& l) {
+  return {or_none(l.soft_bytes), or_none(l.hard_bytes), or_none(l.soft_packets), or_none(l.hard_packets)};
+}
+
 // RFC 4303 §3.3.3: a new SA has to be there before the sequence number would cycle.
 SaLimits outbound_limits(const SaParameters& p) {
-  SaLimits limits = p.limits;
+  SaLimits limits = none_as_largest(p.limits);
   const std::uint64_t left = last_number(p) - std::min(p.last_sequence, last_number(p));
-  limits.hard_packets = std::min(or_none(limits.hard_packets), std::max<std::uint64_t>(left, 1));
-  if (left > kRekeyMargin) limits.soft_packets = std::min(or_none(limits.soft_packets), left - kRekeyMargin);
+  limits.hard_packets = std::min(limits.hard_packets, std::max<std::uint64_t>(left, 1));
+  if (left > kRekeyMargin) limits.soft_packets = std::min(limits.soft_packets, left - kRekeyMargin);
   return limits;
 }
 
@@ -37,38 +41,39 @@ Sa::Sa(Engine& engine, const SaParameters& p, void* key, std::size_t footprint, 
       spi_(p.spi),
       esn_(p.extended_sequence),
       footprint_(static_cast<std::uint32_t>(footprint)),
-      engine_(&engine),
-      limits_{or_none(limits.soft_bytes), or_none(limits.hard_bytes), or_none(limits.soft_packets),
-              or_none(limits.hard_packets)} {
-  next_packets_ = std::min(limits_.soft_packets, limits_.hard_packets);
-  next_bytes_ = std::min(limits_.soft_bytes, limits_.hard_bytes);
+      next_packets_(std::min(limits.soft_packets, limits.hard_packets)),
+      next_bytes_(std::min(limits.soft_bytes, limits.hard_bytes)),
+      engine_(&engine) {
   const Bytes salt = p.encryption_key.subspan(p.suite->key_size);
   std::copy(salt.begin(), salt.end(), salt_);
 }
 
-LimitEvent Sa::reached() {
+LimitEvent Sa::reached(const SaLimits& limits) {
   const auto at = [this](std::uint64_t packets, std::uint64_t bytes) {
     return packets_.read() >= packets || bytes_.read() >= bytes;
   };
-  if (!expired_ && at(limits_.hard_packets, limits_.hard_bytes)) {
+  if (!expired_ && at(limits.hard_packets, limits.hard_bytes)) {
     expired_ = soft_reached_ = true;
     next_packets_ = next_bytes_ = kNoLimit;
     return LimitEvent::kHard;
   }
-  if (!soft_reached_ && at(limits_.soft_packets, limits_.soft_bytes)) {
+  if (!soft_reached_ && at(limits.soft_packets, limits.soft_bytes)) {
     soft_reached_ = true;
-    next_packets_ = limits_.hard_packets;
-    next_bytes_ = limits_.hard_bytes;
+    next_packets_ = limits.hard_packets;
+    next_bytes_ = limits.hard_bytes;
     return LimitEvent::kSoft;
   }
   return LimitEvent::kNone;
 }
 
 InboundSa::InboundSa(Engine& engine, const SaParameters& p, void* key, std::size_t footprint)
-    : Sa(engine, p, key, footprint, p.limits),
-      replay_(p.replay_window == 0 ? ReplayWindow::kDefaultSize : p.replay_window, p.last_sequence) {}
+    : Sa(engine, p, key, footprint, none_as_largest(p.limits)),
+      replay_(p.replay_window == 0 ? ReplayWindow::kDefaultSize : p.replay_window, p.last_sequence),
+      limits_(none_as_largest(p.limits)) {}
 
 OutboundSa::OutboundSa(Engine& engine, const SaParameters& p, void* key, std::size_t footprint)
-    : Sa(engine, p, key, footprint, outbound_limits(p)), last_sequence_(p.last_sequence) {}
+    : Sa(engine, p, key, footprint, outbound_limits(p)),
+      last_sequence_(p.last_sequence),
+      limits_(outbound_limits(p)) {}
 
 }  // namespace sluice::esp

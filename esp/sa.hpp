@@ -10,6 +10,7 @@
 #include "base/counters.hpp"
 #include "base/ids.hpp"
 #include "esp/job.hpp"
+#include "esp/prefetch.hpp"
 #include "esp/replay.hpp"
 #include "esp/suite.hpp"
 
@@ -35,7 +36,9 @@ struct SaParameters {
   SaLimits limits;
 };
 
-/// What both directions share. One cache line that every packet touches, one that few do.
+/// What both directions share. The first cache line and the start of the second are all that a packet
+/// touches, apart from the line of its bit in the replay window; what every packet of a direction needs
+/// follows in the second line.
 class alignas(64) Sa {
  public:
   Sa(const Sa&) = delete;
@@ -61,15 +64,16 @@ class alignas(64) Sa {
   Sa(Engine& engine, const SaParameters& p, void* key, std::size_t footprint, const SaLimits& limits);
   ~Sa() = default;
 
-  /// Adds one packet; tells which limit it reached.
-  LimitEvent count(std::uint32_t payload) {
+  /// Adds one packet; tells which of the limits it reached.
+  LimitEvent count(std::uint32_t payload, const SaLimits& limits) {
     packets_.add();
     bytes_.add(payload);
     if (packets_.read() < next_packets_ && bytes_.read() < next_bytes_) [[likely]]
       return LimitEvent::kNone;
-    return reached();
+    return reached(limits);
   }
-  LimitEvent reached();
+  LimitEvent reached(const SaLimits& limits);
+
   const Suite* suite_;
   void* key_;
   Spi spi_;
@@ -83,28 +87,21 @@ class alignas(64) Sa {
 
   void* user_ = nullptr;
   Engine* engine_;
-  SaLimits limits_;           ///< with "none" as the largest number
   Job* first_job_ = nullptr;  ///< in an asynchronous engine, oldest first
   Job* last_job_ = nullptr;
 };
 
-static_assert(sizeof(Sa) == 128, "what every packet touches fits the first line");
-
-/// Brings memory into the cache, a line at a time.
-inline void prefetch_lines(const void* at, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const std::byte*>(at) + i);
-}
-/// Of the key state: what a short packet needs. More costs more than it saves.
-inline constexpr std::size_t kPrefetchedKey = 256;
+static_assert(sizeof(Sa) == 128);
 
 class InboundSa final : public Sa {
  public:
   const ReplayWindow& replay() const { return replay_; }
 
   /// Call it as soon as the packet's SA is known, some packets ahead of opening it. Reads nothing of the SA.
-  void prefetch() const {
-    prefetch_lines(this, sizeof(*this) < 256 ? sizeof(*this) : 256);
-    prefetch_lines(this + 1, kPrefetchedKey);
+  /// The engine fetches the key itself.
+  void prefetch(std::uint32_t sequence = 0) const {
+    prefetch_lines(this, 0, sizeof(Sa));
+    prefetch_line(replay_.place_of(sequence));
   }
 
  private:
@@ -113,6 +110,7 @@ class InboundSa final : public Sa {
   InboundSa(Engine& engine, const SaParameters& p, void* key, std::size_t footprint);
 
   ReplayWindow replay_;
+  SaLimits limits_;  ///< with "none" as the largest number
 };
 
 class OutboundSa final : public Sa {
@@ -120,10 +118,8 @@ class OutboundSa final : public Sa {
   /// The sequence number last used; 0 before the first packet.
   std::uint64_t last_sequence() const { return last_sequence_; }
 
-  void prefetch() const {
-    prefetch_lines(this, sizeof(*this));
-    prefetch_lines(this + 1, kPrefetchedKey);
-  }
+  /// As InboundSa's.
+  void prefetch() const { prefetch_lines(this, 0, sizeof(Sa)); }
 
  private:
   friend class Engine;
@@ -131,6 +127,7 @@ class OutboundSa final : public Sa {
   OutboundSa(Engine& engine, const SaParameters& p, void* key, std::size_t footprint);
 
   std::uint64_t last_sequence_;
+  SaLimits limits_;
 };
 
 /// Wipes the SA and its keys and gives the memory back to the engine. On the engine's thread; no job may be

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "esp/botan_engine.hpp"
 #include "support.hpp"
 
 namespace sluice::esp {
@@ -118,6 +119,52 @@ TEST_P(Submission, WaitingCallsDoNotDisturbJobsUnderWay) {
 
 INSTANTIATE_TEST_SUITE_P(All, Submission, testing::ValuesIn(engine_names()),
                          [](const auto& one) { return case_name(one.param); });
+
+/// A broken device: jobs go in and nothing is done to every third.
+class LosingEngine final : public Engine {
+ public:
+  explicit LosingEngine(RandomSource& random) : Engine(random), inner_(random) {}
+  std::string_view name() const override { return "losing"; }
+  std::string_view backend(const Suite&) const override { return name(); }
+  std::size_t key_state_size(const Suite& s, bool sealing) const override {
+    return inner_.key_state_size(s, sealing);
+  }
+  bool load_key(void* state, const KeyMaterial& key) override { return inner_.load_key(state, key); }
+  void drop_key(void* state, const Suite& s) override { inner_.drop_key(state, s); }
+  void run(std::span<CryptoJob* const> jobs) override {
+    for (auto* job : jobs) {
+      if (++count_ % 3 != 0) inner_.run({&job, 1});
+    }
+  }
+
+ private:
+  BotanEngine inner_;
+  std::size_t count_ = 0;
+};
+
+TEST(LosingEngine, NothingLeavesThatWasNotDone) {
+  SeededRandom random;
+  LosingEngine engine(random);
+  const Suite& s = suite(SuiteId::kAesGcm128);
+  auto out = outbound(engine, Keys(s).parameters(s));
+  auto in = inbound(engine, Keys(s).parameters(s));
+  std::vector<std::unique_ptr<Packet>> packets;
+  std::vector<SealJob> seals(9);
+  for (auto& job : seals) {
+    packets.push_back(std::make_unique<Packet>(random.bytes(30)));
+    job.set(*out, packets.back()->view, kUdp);
+  }
+  engine.seal(seals);
+  std::vector<OpenJob> opens(9);
+  for (std::size_t i = 0; i < seals.size(); ++i) {
+    EXPECT_EQ(seals[i].result, i % 3 == 2 ? DropReason::kEngineFailure : DropReason::kNone);
+    opens[i].set(*in, seals[i].packet);
+  }
+  engine.open(opens);
+  for (std::size_t i = 0; i < seals.size(); ++i) {
+    EXPECT_EQ(opens[i].result, i % 3 == 2 ? DropReason::kEngineFailure : DropReason::kNone);
+  }
+}
 
 TEST(AsyncTestEngine, IsLateAndOutOfOrderInside) {
   // Otherwise the tests above prove nothing: jobs of different SAs have to overtake one another.
