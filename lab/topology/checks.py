@@ -100,6 +100,7 @@ def rekey(lab: Lab, seconds: int = 60, rate: int = 2_000_000) -> str:
     report.step(f"{client.name} rekeys each {every} s during {seconds} s of traffic both ways at {rate / 1e6:g} MB/s, with pings")
     pings, up, down = both_ways(client, seconds, rate)
     rekeys = sum("CHILD_SA l2tp" in line and "established" in line for line in client.charon.since(mark))
+    report.block("sluicectl peers", lab.edge.ctl("peers"))
     pings.demand_all(client.name)
     demand(rekeys >= seconds // every - 1, f"only {rekeys} rekeys in {seconds} s")
     report.block(f"{client.name}: swanctl --list-sas", client.sas())

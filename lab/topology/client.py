@@ -261,7 +261,10 @@ class Client:
 
     def ping(self, target: str, count: int, interval: float = 0.2) -> "Pings":
         seconds = count * interval + 15
-        code, text = self.guest.try_run("ping", "-n", "-c", str(count), "-i", str(interval), "-W", "3", target, timeout=seconds)
+        words = ["ping", "-n", "-D", "-c", str(count), "-i", str(interval), "-W", "3", target]
+        code, text = self.guest.try_run(*words, timeout=seconds)
+        with open(self.guest.log_path("ping"), "a", encoding="utf-8") as file:
+            file.write(text)
         return Pings.parse(text, code)
 
 
@@ -285,4 +288,6 @@ class Pings:
         return cls(int(counts[1]), int(counts[2]), float(average[1]) if average else 0.0, text)
 
     def demand_all(self, whose: str) -> None:
-        demand(self.lost == 0, f"{whose} lost {self.lost} of {self.sent} pings")
+        seen = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", self.text)}
+        missing = [number for number in range(1, self.sent + 1) if number not in seen]
+        demand(self.lost == 0, f"{whose} lost {self.lost} of {self.sent} pings: number {missing[:10]} (see its ping log)")

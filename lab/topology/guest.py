@@ -50,11 +50,14 @@ class Guest:
     def console(self) -> Process:
         return self._machine
 
+    def log_path(self, name: str) -> Path:
+        return self._run.path("logs", f"{self.name}-{name}.log")
+
     def log(self, name: str) -> LineLog:
         """What the program started, or the file followed, under this name says."""
         with self._changed:
             if name not in self._logs:
-                self._logs[name] = LineLog(self._run.path("logs", f"{self.name}-{name}.log"), f"{name} on {self.name}")
+                self._logs[name] = LineLog(self.log_path(name), f"{name} on {self.name}")
             return self._logs[name]
 
     def wait_ready(self) -> None:
