@@ -119,8 +119,8 @@ void Edge::make_tables() {
                 operations_->backend_up(backend_view(backend));
               },
           .down =
-              [this](const Backend& backend, const std::string& cause) {
-                relays_->on_backend_down(backend, cause);
+              [this](const Backend& backend, const std::string& cause, bool orderly) {
+                relays_->on_backend_down(backend, cause, orderly);
                 operations_->backend_down(backend_view(backend), cause);
               },
           .event = [this](const Backend& backend,

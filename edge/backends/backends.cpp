@@ -66,7 +66,10 @@ void Backends::channel_down(transport::EdgeChannel& channel, const channel::Dead
   for (std::uint32_t worker = 0; worker < context_.workers; ++worker) {
     context_.post(worker, RemovePaths{backend->id});
   }
-  events_.down(*backend, std::string(channel::to_string(dead.cause)) + (dead.text.empty() ? "" : ": " + dead.text));
+  const bool orderly =
+      dead.cause == channel::DeadCause::kPeerGoodbye || dead.cause == channel::DeadCause::kLocalClose;
+  events_.down(*backend, std::string(channel::to_string(dead.cause)) + (dead.text.empty() ? "" : ": " + dead.text),
+               orderly);
 }
 
 void Backends::connection_failed(const Endpoint& remote, const std::string& name, const std::string& cause) {

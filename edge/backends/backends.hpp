@@ -33,8 +33,8 @@ struct Backend {
 /// What the backends tell the rest of the edge.
 struct BackendEvents {
   std::function<void(const Backend&)> up;
-  /// Called while the backend can still be found.
-  std::function<void(const Backend&, const std::string& cause)> down;
+  /// Called while the backend can still be found. `orderly`: it, or we, said goodbye first.
+  std::function<void(const Backend&, const std::string& cause, bool orderly)> down;
   std::function<void(const Backend&, const channel::EdgeEvent&)> event;
 };
 

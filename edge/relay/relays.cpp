@@ -203,15 +203,16 @@ void Relays::on_observed(TunnelObserved event) {
   }
 }
 
-void Relays::on_backend_down(const Backend& backend, const std::string& cause) {
+void Relays::on_backend_down(const Backend& backend, const std::string& cause, bool orderly) {
   std::vector<RelayId> waiting;
   std::vector<RelayId> orphans;
   for (const auto& [id, relay] : relays_) {
     if (relay.backend != backend.id) continue;
     (relay.stage == RelayStage::kPlacing ? waiting : orphans).push_back(id);
   }
-  app::log_error("agent lost", {LogField("agent", backend.name), LogField("remote", backend.remote.to_string()),
-                                LogField("cause", cause), LogField("tunnels", orphans.size())});
+  app::log(orderly ? app::LogLevel::kInfo : app::LogLevel::kError, orderly ? "agent left" : "agent lost",
+           {LogField("agent", backend.name), LogField("remote", backend.remote.to_string()), LogField("cause", cause),
+            LogField("tunnels", orphans.size())});
   for (const auto id : waiting) {
     take_back(*find(id));
     place(*find(id));

@@ -77,7 +77,7 @@ class Relays {
   // From the agents.
   void on_agent_event(const Backend& backend, const channel::EdgeEvent& event);
   /// Clients of a dead agent are told, spread over some seconds.
-  void on_backend_down(const Backend& backend, const std::string& cause);
+  void on_backend_down(const Backend& backend, const std::string& cause, bool orderly);
   // From the peers.
   void on_peer_gone(const Peer& peer);
   /// Ends tunnels whose peer has had no SA for the grace time, says due farewells. Call each 100 ms or so.

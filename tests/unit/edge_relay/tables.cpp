@@ -21,7 +21,9 @@ Tables::Tables(std::uint32_t workers)
                 .post = [this](std::uint32_t worker, Command command) { commands.emplace_back(worker, std::move(command)); },
                 .workers = workers},
                {.up = [](const Backend&) {},
-                .down = [this](const Backend& backend, const std::string& cause) { relays.on_backend_down(backend, cause); },
+                .down = [this](const Backend& backend, const std::string& cause, bool orderly) {
+                  relays.on_backend_down(backend, cause, orderly);
+                },
                 .event = [this](const Backend& backend,
                                 const channel::EdgeEvent& event) { relays.on_agent_event(backend, event); }}),
       relays({.random = random,
