@@ -92,7 +92,9 @@ std::optional<IkeFailure> FailureBook::on_alert(const feed::Alert& alert, Instan
   }
   const Explanation explanation = explain(alert);
   IkeFailure out{alert.remote, alert.peer_id, explanation.cause, explanation.text};
-  if (alert.notify != 0) out.text += "; IKE notification " + std::to_string(alert.notify);
+  if (alert.notify != 0 && (alert.cause == SF_CAUSE_PEER_ERROR || alert.cause == SF_CAUSE_PROTOCOL)) {
+    out.text += "; IKE notification " + std::to_string(alert.notify);
+  }
   if (suppressed_ > 0)
     out.text += "; " + std::to_string(std::exchange(suppressed_, 0)) + " more failures before it not shown";
   return out;
