@@ -1,6 +1,7 @@
 """What the demo and the scenarios demand of the running system. Each returns its figures as one line."""
 
 import re
+import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -125,6 +126,15 @@ def _told(client: Client, marks: tuple[int, int, int], since: float) -> float:
 
 def kill_agent(lab: Lab) -> str:
     """An agent dies by SIGKILL: the edge says so in time, its clients are told and redial to another, others notice nothing."""
+    return _lose_agent(lab, signal.SIGKILL)
+
+
+def hang_agent(lab: Lab) -> str:
+    """The same when an agent hangs (SIGSTOP), so that no closed connection gives it away."""
+    return _lose_agent(lab, signal.SIGSTOP)
+
+
+def _lose_agent(lab: Lab, how: signal.Signals) -> str:
     dial_all(lab)
     victims_agent = lab.agent_of(lab.clients[0])
     victims = [client for client in lab.clients if lab.agent_of(client) is victims_agent]
@@ -134,10 +144,11 @@ def kill_agent(lab: Lab) -> str:
     with ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
         undisturbed: list[Future[Pings]] = [pool.submit(client.ping, network.INSIDE_HOST, 100) for client in others]
         killed = time.monotonic()
-        victims_agent.kill()
-        report.step(f"{victims_agent.name} killed with SIGKILL")
-        line = lab.edge.log.wait(rf"{victims_agent.name}.*(lost|gone|dead|down|closed|unreachable|disconnected)", NOTICE, mark)
+        victims_agent.process.kill(how)
+        report.step(f"{how.name} to {victims_agent.name}")
+        line = lab.edge.log.wait(rf"agent lost agent={victims_agent.name}\b", NOTICE + 0.5, mark)
         noticed = time.monotonic() - killed
+        demand(noticed <= NOTICE, f"the edge noticed after {noticed:.2f} s; it must within {NOTICE:g} s")
         report.good(f"the edge noticed after {noticed:.2f} s: {line.string.strip()}")
         told = max(_told(client, marks[client.name], killed) for client in victims)
         report.good(f"{len(victims)} client(s) of {victims_agent.name} were told within {told:.2f} s")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +135,6 @@ class AgentHost:
     def gave(self, address: str) -> bool:
         """Whether an address that a client has is from this agent's pool."""
         return address.startswith(network.pool(self.number) + ".")
-
-    def kill(self) -> None:
-        self.process.kill(signal.SIGKILL)
 
 
 def up_in_backends(edge: Edge, names: list[str]) -> bool:

@@ -8,9 +8,12 @@ from . import report
 from .product import BUILD, PROJECT, TARGETS
 
 
-def _carry_out(what: str, argv: list[str]) -> None:
-    """Its output is the user's progress display."""
-    if subprocess.run(argv, cwd=PROJECT, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+def _carry_out(what: str, argv: list[str], quiet: bool = False) -> None:
+    """Its output is the user's progress display; a quiet one speaks only when it fails."""
+    output = subprocess.PIPE if quiet else None
+    done = subprocess.run(argv, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, text=True, check=False)
+    if done.returncode != 0:
+        print(done.stdout or "", end="", flush=True)
         report.bad(f"{what} failed; the cause is above")
         raise SystemExit(1)
 
@@ -24,6 +27,6 @@ def ready(product: bool = True) -> None:
         return
     started = time.monotonic()
     report.step(f"building in {BUILD}")
-    _carry_out("configuring", ["cmake", "--preset", "release", "--log-level=WARNING"])
+    _carry_out("configuring", ["cmake", "--preset", "release", "--log-level=WARNING"], quiet=True)
     _carry_out("building", ["cmake", "--build", "--preset", "release", "--target", *TARGETS])
     report.good(f"installed and built ({time.monotonic() - started:.0f} s)")
