@@ -59,8 +59,8 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
                                    co_await net::this_coro::executor,
                                    [this](channel::EdgeEvent& event) { on_event(event); });
     shared_->sessions.emplace(id_, keep);
+    const Listed listed{*shared_, id_};
     co_await pump_->run();
-    shared_->sessions.erase(id_);
   }
 
   std::uint64_t id() const override { return id_; }
@@ -90,6 +90,16 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
   }
 
  private:
+  /// Takes the session off the list however run() ends, also when the io_context goes under it.
+  struct Listed {
+    Shared& shared;
+    std::uint64_t id;
+    Listed(Shared& s, std::uint64_t i) : shared(s), id(i) {}
+    Listed(const Listed&) = delete;
+    Listed& operator=(const Listed&) = delete;
+    ~Listed() { shared.sessions.erase(id); }
+  };
+
   bool poked(bool done) {
     pump_->poke();
     return done;
