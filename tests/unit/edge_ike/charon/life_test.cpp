@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -266,6 +267,7 @@ TEST(CharonProcess, DiesWithTheEdgeEvenIfThatIsKilled) {
       << charon_settings(IkeConfig{}, {dir.path() / "feed.sock", dir.path() / "vici.sock"});
   int pipe[2];
   ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what charon leaves is ours to bury
   const pid_t edge = ::fork();
   ASSERT_GE(edge, 0);
   if (edge == 0) {
@@ -291,6 +293,8 @@ TEST(CharonProcess, DiesWithTheEdgeEvenIfThatIsKilled) {
   pollfd poll{watch, POLLIN, 0};
   EXPECT_EQ(::poll(&poll, 1, 5000), 1) << "charon outlived the edge";
   ::close(watch);
+  EXPECT_EQ(::waitpid(charon, &status, WNOHANG), charon);
+  EXPECT_TRUE(WIFSIGNALED(status));
 }
 
 TEST(CharonProcess, HasNoCapabilities) {
