@@ -83,7 +83,8 @@ def _from_junit(case: ElementTree.Element) -> Result:
     passed = case.get("status") == "run" and case.find("failure") is None
     said = case.findtext("system-out") or ""
     reason = "" if passed else f"status {case.get('status')}\n{said}"
-    return Result(case.get("name", "?"), passed, float(case.get("time", "0")), reason)
+    name = case.get("name", "?").partition("  # GetParam")[0]
+    return Result(name, passed, float(case.get("time", "0")), reason)
 
 
 def end_to_end() -> dict[str, list[str]]:
