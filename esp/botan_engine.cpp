@@ -11,28 +11,32 @@
 #include <string>
 
 #include "base/secret.hpp"
+#include "esp/prefetch.hpp"
 
 namespace sluice::esp {
+
+/// Built from their parts instead of Botan's AEAD objects: those take the last part of a message in a vector
+/// of their own and answer a forged packet with an exception, which a flood of them would make expensive.
+struct BotanWorker {
+  virtual ~BotanWorker() = default;
+  virtual void key(Bytes encryption, Bytes integrity) = 0;
+  virtual void seal(CryptoJob& job) = 0;
+  virtual void open(CryptoJob& job) = 0;
+
+  std::uint64_t serial = 0;  ///< of the key it holds
+};
+
 namespace {
 
 constexpr std::size_t kBlock = 16;
 constexpr std::size_t kLargestDigest = 64;
-
-/// Built from their parts instead of Botan's AEAD objects: those take the last part of a message in a vector
-/// of their own and answer a forged packet with an exception, which a flood of them would make expensive.
-struct Worker {
-  virtual ~Worker() = default;
-  virtual void key(Bytes encryption, Bytes integrity) = 0;
-  virtual void seal(CryptoJob& job) = 0;
-  virtual void open(CryptoJob& job) = 0;
-};
 
 std::string aes_name(const Suite& s) {
   return "AES-" + std::to_string(s.key_size * 8);
 }
 
 /// RFC 4106 with NIST SP 800-38D for 96-bit nonces.
-class GcmWorker final : public Worker {
+class GcmWorker final : public BotanWorker {
  public:
   explicit GcmWorker(const Suite& s)
       : ctr_(Botan::StreamCipher::create_or_throw("CTR-BE(" + aes_name(s) + ",4)")) {}
@@ -79,7 +83,7 @@ class GcmWorker final : public Worker {
 };
 
 /// RFC 7634 with RFC 8439 §2.8.
-class ChaChaWorker final : public Worker {
+class ChaChaWorker final : public BotanWorker {
  public:
   explicit ChaChaWorker(const Suite&)
       : chacha_(Botan::StreamCipher::create_or_throw("ChaCha(20)")),
@@ -145,7 +149,7 @@ std::string hmac_name(Mac mac) {
 }
 
 /// Encrypt, then MAC (RFC 4303 §3.3.2).
-class CbcWorker final : public Worker {
+class CbcWorker final : public BotanWorker {
  public:
   CbcWorker(const Suite& s, bool sealing)
       : mode_(Botan::Cipher_Mode::create_or_throw(
@@ -186,7 +190,7 @@ class CbcWorker final : public Worker {
   std::unique_ptr<Botan::MessageAuthenticationCode> mac_;
 };
 
-std::unique_ptr<Worker> make_worker(const Suite& s, bool sealing) {
+std::unique_ptr<BotanWorker> make_worker(const Suite& s, bool sealing) {
   switch (s.cipher) {
     case Cipher::kAesGcm:
       return std::make_unique<GcmWorker>(s);
@@ -208,11 +212,6 @@ struct BotanEngine::Key {
   bool sealing;
   std::uint8_t encryption[32];
   std::uint8_t integrity[64];
-};
-
-struct BotanEngine::Keyed {
-  std::uint64_t serial = 0;
-  std::unique_ptr<Worker> worker;
 };
 
 BotanEngine::BotanEngine(RandomSource& random, std::size_t places)
@@ -251,31 +250,45 @@ void BotanEngine::drop_key(void* state, const Suite&) {
   if (place && place->serial == key.serial) place.reset();  // Botan wipes what it frees
 }
 
-BotanEngine::Keyed& BotanEngine::keyed(const Key& key) {
+BotanWorker& BotanEngine::keyed(const Key& key) {
   const Suite& s = *key.suite;
   auto& table = kind(s.id, key.sealing).table;
   if (table.empty()) table.resize(places_);
   auto& place = table[key.serial & (places_ - 1)];
-  if (!place) {
-    place = std::make_unique<Keyed>();
-    place->worker = make_worker(s, key.sealing);
-  }
+  if (!place) place = make_worker(s, key.sealing);
   if (place->serial != key.serial) {
-    place->worker->key({key.encryption, s.key_size}, {key.integrity, s.integrity_key_size});
+    place->key({key.encryption, s.key_size}, {key.integrity, s.integrity_key_size});
     place->serial = key.serial;
   }
   return *place;
 }
 
+/// A step of the way to what keyed() will want: first the place, later what lies there.
+void BotanEngine::prefetch(const CryptoJob& job, bool worker) {
+  const Key& key = *static_cast<const Key*>(job.key);
+  const auto& table = kind(key.suite->id, key.sealing).table;
+  if (table.empty()) return;
+  const auto& place = table[key.serial & (places_ - 1)];
+  if (worker) {
+    prefetch_line(place.get());
+  } else {
+    prefetch_line(&place);
+  }
+}
+
 void BotanEngine::run(std::span<CryptoJob* const> jobs) {
-  for (auto* job : jobs) {
-    auto& worker = *keyed(*static_cast<const Key*>(job->key)).worker;
-    if (job->sealing) {
-      worker.seal(*job);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (i + 4 < jobs.size()) prefetch_line(jobs[i + 4]->key);
+    if (i + 3 < jobs.size()) prefetch(*jobs[i + 3], false);
+    if (i + 2 < jobs.size()) prefetch(*jobs[i + 2], true);
+    CryptoJob& job = *jobs[i];
+    BotanWorker& worker = keyed(*static_cast<const Key*>(job.key));
+    if (job.sealing) {
+      worker.seal(job);
     } else {
-      worker.open(*job);
+      worker.open(job);
     }
-    job->failed = false;
+    job.failed = false;
   }
 }
 

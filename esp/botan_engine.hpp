@@ -9,6 +9,8 @@
 
 namespace sluice::esp {
 
+struct BotanWorker;
+
 /// Botan's keyed objects take several KiB each, so SAs keep their raw keys and share a table of objects: an
 /// SA that finds its place taken keys it anew (about a microsecond). With fewer SAs than places that never
 /// happens.
@@ -30,13 +32,13 @@ class BotanEngine final : public Engine {
 
  private:
   struct Key;
-  struct Keyed;
   struct Kind {
     std::uint64_t last_serial = 0;
-    std::vector<std::unique_ptr<Keyed>> table;
+    std::vector<std::unique_ptr<BotanWorker>> table;
   };
   Kind& kind(SuiteId id, bool sealing) { return kinds_[static_cast<std::size_t>(id)][sealing ? 1 : 0]; }
-  Keyed& keyed(const Key& key);
+  BotanWorker& keyed(const Key& key);
+  void prefetch(const CryptoJob& job, bool worker);
 
   std::size_t places_;
   std::array<std::array<Kind, 2>, kSuiteCount> kinds_;
