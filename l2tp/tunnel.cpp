@@ -27,10 +27,12 @@ Received Tunnel::on_datagram(Bytes packet, Instant now) {
 Received Tunnel::on_data(const Header& header) {
   const auto drop = [](DropReason reason) { return Received{.reason = reason}; };
   if (header.tunnel != config_.local_tunnel) return drop(DropReason::kUnknownTunnel);
-  const Session* session = find(header.session);
+  Session* session = find(header.session);
   if (!session) return drop(DropReason::kUnknownSession);
   if (session->state != SessionState::kEstablished) return drop(DropReason::kSessionNotUp);
   control_.heard(now_);
+  // §5.4: unless Sequencing Required was agreed, the LAC does as the LNS does.
+  if (role_ == Role::kLac && !session->call.sequencing_required) session->sequencing = header.has_sequence;
   return {Received::Kind::kData, DropReason::kNone, header.session, header.payload};
 }
 
@@ -182,7 +184,7 @@ std::optional<MutableBytes> Tunnel::frame_data(SessionId local, MutableBytes buf
   if (!session || session->state != SessionState::kEstablished) return std::nullopt;
   if (ppp_offset < kDataHeadroom || ppp_offset > buffer.size()) return std::nullopt;
   Header header{.has_length = config_.length_in_data,
-                .has_sequence = session->call.sequencing_required,
+                .has_sequence = session->sequencing,
                 .tunnel = remote_,
                 .session = session->remote};
   if (header.has_sequence) header.ns = session->data_ns++;  // §3.1: Nr is reserved in data messages

@@ -176,6 +176,7 @@ class Tunnel {
     SessionState state = SessionState::kWaitConnect;
     Instant opened{};
     CallInfo call{};
+    bool sequencing = false;    ///< whether data messages carry sequence numbers now
     std::uint16_t data_ns = 0;  ///< next to send, when sequencing
   };
   /// A session id that is not given out again until its CDN is certain to have been seen.
@@ -246,6 +247,7 @@ class Tunnel {
   TunnelState state_ = TunnelState::kIdle;
   TunnelId remote_;
   TunnelUp peer_;
+  std::uint32_t peer_framing_ = 0;  ///< its Framing Capabilities
   ByteVector our_challenge_;
   bool announced_ = false;               ///< TunnelUp was queued
   bool stop_sent_ = false;               ///< a StopCCN of ours is on its way

@@ -41,6 +41,7 @@ void Tunnel::learn_peer(const Message& message) {
   // §4.4.3: without a Receive Window Size the peer takes 4.
   constexpr std::uint16_t kDefaultWindow = 4;
   const std::uint16_t window = message.u16(AvpType::kReceiveWindowSize).value_or(kDefaultWindow);
+  peer_framing_ = message.u32(AvpType::kFramingCapabilities).value_or(0);
   control_.set_peer_window(window);
   peer_ = {.local = config_.local_tunnel,
            .remote = remote_,

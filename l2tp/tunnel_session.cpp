@@ -7,7 +7,7 @@
 namespace sluice::l2tp {
 namespace {
 
-constexpr std::uint32_t kSyncFraming = 1;  // §4.4.6 Framing Type
+constexpr std::uint32_t kSyncFraming = 1, kAsyncFraming = 2;  // §4.4.6 Framing Type
 // Ids at rest are bounded: a peer that opens and closes calls without end is refused until some are free
 // again.
 constexpr std::size_t kMaxResting = 4096;
@@ -120,9 +120,13 @@ DropReason Tunnel::on_icrp(const Message& message, const Header& header) {
   session->remote = message.assigned_session();
   session->state = SessionState::kEstablished;
   session->call.tx_speed = session->call.rx_speed = config_.tx_connect_speed;
-  session->call.framing_type = kSyncFraming;
+  session->sequencing = session->call.sequencing_required;
+  // §4.4.3: only a framing that the LNS has named among its capabilities.
+  const bool only_async = (peer_framing_ & kSyncFraming) == 0 && (peer_framing_ & kAsyncFraming) != 0;
+  session->call.framing_type = only_async ? kAsyncFraming : kSyncFraming;
   MessageBuilder iccn(MessageType::kIccn);
-  iccn.u32(AvpType::kTxConnectSpeed, config_.tx_connect_speed).u32(AvpType::kFramingType, kSyncFraming);
+  iccn.u32(AvpType::kTxConnectSpeed, config_.tx_connect_speed)
+      .u32(AvpType::kFramingType, session->call.framing_type);
   if (session->call.sequencing_required) iccn.empty(AvpType::kSequencingRequired);
   send(iccn, session->remote);
   events_.emplace_back(SessionUp{session->local, session->remote, session->call});
@@ -134,6 +138,7 @@ DropReason Tunnel::on_iccn(const Message& message, const Header& header) {
   if (!session) return DropReason::kUnknownSession;
   if (session->state != SessionState::kWaitConnect) return on_call_out_of_place(message, header);
   read_connected(message, session->call);
+  session->sequencing = session->call.sequencing_required;
   session->state = SessionState::kEstablished;
   events_.emplace_back(SessionUp{session->local, session->remote, session->call});
   return DropReason::kNone;
