@@ -10,19 +10,9 @@
 
 #include "base/app/unique_fd.hpp"
 #include "base/spsc_queue.hpp"
-#include "edge/dataplane/pipeline.hpp"
-#include "proto/transport/raw_esp_port.hpp"
-#include "proto/transport/udp_port.hpp"
+#include "edge/dataplane/packet_loop.hpp"
 
 namespace sluice::edge {
-
-/// What one worker listens on. The first worker alone has the plain IKE ports.
-struct WorkerPorts {
-  std::vector<transport::UdpPort> ike;   ///< UDP 500, one for each address
-  std::vector<transport::UdpPort> natt;  ///< UDP 4500, one for each address
-  std::vector<transport::RawEspPort> raw;
-  std::vector<transport::UdpPort> channel;  ///< data frames of agents; one
-};
 
 /// Thread: constructed, used and destroyed by the control thread; run() is its own thread.
 class Worker {
@@ -40,33 +30,27 @@ class Worker {
   std::optional<Event> next_event() { return events_.pop(); }
 
   std::uint32_t index() const { return index_; }
-  const Pipeline& pipeline() const { return *pipeline_; }
-  const WorkerPorts& ports() const { return ports_; }
+  const Pipeline& pipeline() const { return loop_.pipeline(); }
+  const WorkerPorts& ports() const { return loop_.ports(); }
   /// Datagrams that are neither: counted while reading.
-  const Counter& bursts() const { return bursts_; }
+  const Counter& bursts() const { return loop_.bursts(); }
 
  private:
   void run();
-  void wait(bool backlog);
+  void wait();
   void drain_commands(Instant now);
-  bool receive(Instant now);
-  void send();
   void emit(Event event);
 
   std::uint32_t index_;
-  WorkerPorts ports_;
   int woken_;
   app::UniqueFd wake_;   // written by the control thread
-  app::UniqueFd epoll_;
   SpscQueue<Command> commands_;
   SpscQueue<Event> events_;
   std::vector<Command> waiting_;  // control thread's
-  std::unique_ptr<Pipeline> pipeline_;
-  OutgoingBatch out_;
-  std::vector<transport::TxPacket> run_;
+  PacketLoop loop_;
   bool emitted_ = false;
   bool stopping_ = false;
-  Counter bursts_, lost_events_;
+  Counter lost_events_;
   std::thread thread_;
 };
 
