@@ -14,7 +14,10 @@ enum class Role : std::uint8_t { kServer, kClient };
 
 /// The counters of RFC 1661 §4.6.
 struct CpTimers {
-  Duration restart = std::chrono::seconds(3);  ///< between retransmissions
+  /// Before the first retransmission, doubled each time up to `restart`: a client's pppd often attaches to the tunnel
+  /// only some milliseconds after ICCN, and misses the first request.
+  Duration first_restart = std::chrono::milliseconds(300);
+  Duration restart = std::chrono::seconds(3);
   unsigned max_configure = 10;
   unsigned max_terminate = 2;
   unsigned max_failure = 5;  ///< Naks before an option is rejected instead

@@ -88,6 +88,7 @@ void ControlProtocol::run(CpEvent event, Instant now, const Reply* reply) {
   if ((step.actions & kInitCount) != 0) {
     restarts_left_ = (step.actions & kSendTerminate) != 0 ? timers_.max_terminate : timers_.max_configure;
     if ((step.actions & kSendRequest) != 0) naks_sent_ = 0;
+    interval_ = std::min(timers_.first_restart, timers_.restart);
   }
   if ((step.actions & kZeroCount) != 0) {
     restarts_left_ = 0;
@@ -95,11 +96,12 @@ void ControlProtocol::run(CpEvent event, Instant now, const Reply* reply) {
   }
   if ((step.actions & kSendRequest) != 0) {
     send_request(again);
-    timer_ = now + timers_.restart;
+    timer_ = now + interval_;
+    interval_ = std::min(interval_ * 2, timers_.restart);
   }
   act(step.actions, now, reply);
   if (!timer_runs(state_)) timer_.reset();
-  if (timer_runs(state_) && !timer_) timer_ = now + timers_.restart;
+  if (timer_runs(state_) && !timer_) timer_ = now + interval_;
 }
 
 void ControlProtocol::act(std::uint16_t actions, Instant now, const Reply* reply) {

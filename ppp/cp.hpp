@@ -168,6 +168,7 @@ class ControlProtocol {
   bool answered_ = true;  ///< the outstanding request has had its answer
   bool gave_up_ = false;
   unsigned restarts_left_ = 0;
+  Duration interval_{};  // until the next retransmission
   unsigned naks_sent_ = 0;
   std::optional<Instant> timer_;
   ByteVector request_;  ///< options of the outstanding request

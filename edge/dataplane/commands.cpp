@@ -22,6 +22,7 @@ Pipeline::Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_win
 Pipeline::~Pipeline() = default;
 
 void Pipeline::apply(Command command, Instant now, OutgoingBatch& out) {
+  early_memory_.clear();
   std::visit(
       [&]<class T>(T& value) {
         if constexpr (!std::is_same_v<T, std::monostate> && !std::is_same_v<T, StopWorker>) apply_one(value, now, out);
@@ -42,7 +43,9 @@ Pipeline::PeerState& Pipeline::peer_for(const AddSa& command) {
   return *slot;
 }
 
-void Pipeline::apply_one(AddSa& command, Instant, OutgoingBatch&) {
+void Pipeline::apply_one(ExpectSpi& command, Instant, OutgoingBatch&) { early_.expect(command.spi); }
+
+void Pipeline::apply_one(AddSa& command, Instant now, OutgoingBatch& out) {
   auto& peer = peer_for(command);
   const auto& spec = command.spec;
   const esp::SaParameters parameters{
@@ -68,6 +71,7 @@ void Pipeline::apply_one(AddSa& command, Instant, OutgoingBatch&) {
     inbound_.insert(spec.spi.value(), entry.get());
     peer.inbound.push_back(spec.spi);
     inbound_owned_[spec.spi] = std::move(entry);
+    replay_early(spec.spi, now, out);
   } else {
     auto sa = engine_->make_outbound(parameters);
     if (!sa) return client_esp_drops_.add(esp::DropReason::kEngineFailure);
@@ -78,6 +82,7 @@ void Pipeline::apply_one(AddSa& command, Instant, OutgoingBatch&) {
 void Pipeline::apply_one(RemoveSa& command, Instant now, OutgoingBatch&) {
   if (command.inbound) {
     const auto found = inbound_owned_.find(command.spi);
+    if (found == inbound_owned_.end()) early_.take(command.spi, now);
     if (found == inbound_owned_.end() || found->second->remove_at) return;
     found->second->remove_at = now + command.grace;
     lingering_.push_back(command.spi);

@@ -35,6 +35,10 @@ struct RelayStats {
 
 // ---- control to worker --------------------------------------------------------------------------------------------
 
+/// An SPI was given out: its first packets may come before its SA.
+struct ExpectSpi {
+  Spi spi;
+};
 /// Installs one direction of a child SA; its peer comes into being with the first.
 struct AddSa {
   PeerId peer;
@@ -99,7 +103,7 @@ struct RemovePaths {
 };
 struct StopWorker {};
 
-using Command = std::variant<std::monostate, AddSa, RemoveSa, MovePeer, RemovePeer, BindRelay, UnbindRelay, Farewell,
+using Command = std::variant<std::monostate, ExpectSpi, AddSa, RemoveSa, MovePeer, RemovePeer, BindRelay, UnbindRelay, Farewell,
                              SendL2tp, AddPath, RemovePaths, StopWorker>;
 
 // ---- worker to control --------------------------------------------------------------------------------------------

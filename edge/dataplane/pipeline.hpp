@@ -13,6 +13,7 @@
 #include "base/counters.hpp"
 #include "base/random.hpp"
 #include "edge/dataplane/drops.hpp"
+#include "edge/dataplane/early_packets.hpp"
 #include "edge/dataplane/flat_table.hpp"
 #include "edge/dataplane/messages.hpp"
 #include "esp/engine.hpp"
@@ -98,6 +99,8 @@ class Pipeline {
 
   // upstream
   void open_from_clients(std::span<transport::RxPacket* const> packets, std::uint16_t local_port, Instant now);
+  void hold_or_drop(const transport::RxPacket& packet, std::uint16_t local_port, Instant now);
+  void replay_early(Spi spi, Instant now, OutgoingBatch& out);
   void take_opened(const esp::OpenJob& job, const transport::RxPacket& from, std::uint16_t local_port, Instant now);
   void follow_peer(InboundEntry& entry, const esp::OpenJob& job, const transport::RxPacket& from,
                    std::uint16_t local_port);
@@ -116,6 +119,7 @@ class Pipeline {
 
   // state
   PeerState& peer_for(const AddSa& command);
+  void apply_one(ExpectSpi& command, Instant now, OutgoingBatch& out);
   void apply_one(AddSa& command, Instant now, OutgoingBatch& out);
   void apply_one(RemoveSa& command, Instant now, OutgoingBatch& out);
   void apply_one(MovePeer& command, Instant now, OutgoingBatch& out);
@@ -142,6 +146,8 @@ class Pipeline {
   std::map<PeerId, std::unique_ptr<PeerState>> peers_;
   std::map<Spi, std::unique_ptr<InboundEntry>> inbound_owned_;
   FlatTable<InboundEntry> inbound_;
+  EarlyPackets early_;
+  std::vector<ByteVector> early_memory_;  // of early packets under way, until the next command
   std::map<RelayId, std::unique_ptr<RelayState>> relays_;
   FlatTable<RelayState> relay_table_;
   std::map<PathKey, std::unique_ptr<PathState>> paths_;

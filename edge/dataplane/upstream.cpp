@@ -2,6 +2,8 @@
 //   1 tell keepalives, IKE and ESP apart   2 find the SA   3 check replay, open, commit   4 follow a peer that moved
 //   5 find UDP and L2TP                    6 find the relay, let the observer look at control messages
 //   7 put the relay id in front, seal for the agent        8 hand out
+#include <algorithm>
+
 #include "edge/dataplane/state.hpp"
 
 namespace sluice::edge {
@@ -55,7 +57,7 @@ void Pipeline::open_from_clients(std::span<transport::RxPacket* const> packets, 
   for (auto* rx : packets) {
     auto* entry = inbound_.find(load_be32(rx->packet.data()));
     if (entry == nullptr) {
-      drop(Drop::kUnknownSpi);
+      hold_or_drop(*rx, local_port, now);
       continue;
     }
     entry->sa->prefetch();
@@ -67,6 +69,27 @@ void Pipeline::open_from_clients(std::span<transport::RxPacket* const> packets, 
   engine_->open(std::span(work.open).first(jobs));
   for (std::size_t i = 0; i < jobs; ++i) {
     take_opened(work.open[i], *static_cast<transport::RxPacket*>(work.open[i].user), local_port, now);
+  }
+}
+
+void Pipeline::hold_or_drop(const transport::RxPacket& rx, std::uint16_t local_port, Instant now) {
+  const auto bytes = rx.packet.bytes();
+  const Spi spi(load_be32(bytes.data()));
+  const bool held = early_.expected(spi) &&
+                    early_.hold(spi, {ByteVector(bytes.begin(), bytes.end()), rx.remote, rx.local, local_port}, now);
+  if (!held) drop(Drop::kUnknownSpi);
+}
+
+void Pipeline::replay_early(Spi spi, Instant now, OutgoingBatch& out) {
+  for (auto& packet : early_.take(spi, now)) {
+    ByteVector memory(transport::kHeadRoom + packet.bytes.size() + transport::kTailRoom);
+    std::copy(packet.bytes.begin(), packet.bytes.end(), memory.begin() + transport::kHeadRoom);
+    transport::RxPacket rx{esp::PacketBuffer::within(memory, transport::kHeadRoom, packet.bytes.size()), packet.remote,
+                           packet.local};
+    early_memory_.push_back(std::move(memory));
+    auto* one = &rx;
+    open_from_clients(std::span(&one, 1), packet.local_port, now);
+    seal_to_agents(out);
   }
 }
 

@@ -26,6 +26,7 @@ std::optional<Spi> Peers::allocate_spi(IkeSaId ike_sa, const std::string& peer_i
     if (spi.value() < kFirstSpi || reserved_.contains(spi)) continue;
     reserved_.emplace(spi, peer.id);
     peer.spis.insert(spi);
+    context_.post(peer.worker, ExpectSpi{spi});
     return spi;
   }
   return std::nullopt;
@@ -184,7 +185,9 @@ std::optional<SaError> Peers::remove_sa(Spi spi, bool inbound, const Endpoint& d
     // charon also returns SPIs that it never installed.
     const auto reserved = inbound ? reserved_.find(spi) : reserved_.end();
     if (reserved == reserved_.end()) return SaError::kNotFound;
-    peers_.at(reserved->second).spis.erase(spi);
+    auto& peer = peers_.at(reserved->second);
+    peer.spis.erase(spi);
+    context_.post(peer.worker, RemoveSa{spi, true, peer.id, {}});
     reserved_.erase(reserved);
     return std::nullopt;
   }

@@ -96,6 +96,28 @@ TEST(Pipeline, LosesNothingOverARekey) {
   EXPECT_EQ(world.pipeline().inbound_sas(), 1U) << "the old SA is gone after its grace time";
 }
 
+TEST(Pipeline, HoldsPacketsThatOvertakeTheirSa) {
+  World world;
+  auto& agent = world.add_agent("10.0.0.2:4700");
+  auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  connect(world, client, agent, RelayId(1), TunnelId(900));
+  auto& tunnel = world.tunnels.at(RelayId(1));
+  world.add_sas(client, [&] {
+    world.send_ppp(client, text("1"));
+    world.send_ppp(client, text("2"));
+    EXPECT_TRUE(tunnel.data.empty());
+  });
+  EXPECT_EQ(tunnel.data, (Frames{text("1"), text("2")}));
+  EXPECT_EQ(world.pipeline().drops().read(Drop::kUnknownSpi), 0U);
+  tunnel.data.clear();
+  world.add_sas(client, [&] {
+    for (std::size_t i = 0; i < EarlyPackets::kMaxPerSpi + 6; ++i) world.send_ppp(client, text("x"));
+    EXPECT_EQ(world.pipeline().drops().read(Drop::kUnknownSpi), 6U) << "they wait in bounded room";
+    world.now += seconds(2);
+  });
+  EXPECT_TRUE(tunnel.data.empty()) << "and not for long";
+}
+
 TEST(Pipeline, SendsOnTheNewSaOnceTheOldIsDeletedEvenIfUnproven) {
   World world;
   auto& agent = world.add_agent("10.0.0.2:4700");

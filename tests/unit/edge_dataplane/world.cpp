@@ -34,7 +34,7 @@ World::Client& World::add_client(const char* remote, std::uint16_t inner_port, T
   return client;
 }
 
-void World::add_sas(Client& client) {
+void World::add_sas(Client& client, const std::function<void()>& early) {
   const Spi in(next_spi_++);
   const Spi out(next_spi_++);
   const Keys in_keys(suite_, in.value());
@@ -51,11 +51,13 @@ void World::add_sas(Client& client) {
     spec.integrity_key = Secret(Bytes(keys.integrity));
     apply(AddSa{client.peer, std::move(spec), suite_.id, inbound ? Spi() : in, std::make_shared<SaStats>()});
   };
-  install(in, in_keys, true);
-  install(out, out_keys, false);
   client.spi_in = in;
   client.sas.push_back({std::move(far_engine_->make_outbound(parameters(in, suite_, in_keys))).value(),
                         std::move(far_engine_->make_inbound(parameters(out, suite_, out_keys))).value()});
+  apply(ExpectSpi{in});
+  if (early) early();
+  install(in, in_keys, true);
+  install(out, out_keys, false);
 }
 
 World::Agent& World::add_agent(const char* data) {
