@@ -233,7 +233,7 @@ void Agent::wait_for_events() {
         std::uint64_t ignored = 0;
         [[maybe_unused]] const auto got = ::read(woken_.native_handle(), &ignored, sizeof ignored);
         take_events();
-        wait_for_events();
+        if (!stopped_) wait_for_events();
       });
 }
 

@@ -66,8 +66,9 @@ std::optional<std::string> Carrier::install(const InstallPaths& paths, Instant n
     if (!in) return in.error();
     auto out = engine_->make_outbound(channel::data_sa(keys.path.spi_to_edge, keys.to_edge));
     if (!out) return out.error();
+    const Endpoint edge{paths.edge.address, channel::port_of(paths.edge.port, keys.path.edge_worker)};
     auto path = std::make_unique<Path>(
-        Path{paths.channel, keys.path.edge_worker, paths.edge, paths.local, std::move(*in), std::move(*out)});
+        Path{paths.channel, keys.path.edge_worker, edge, paths.local, std::move(*in), std::move(*out)});
     Lane& lane = lanes_[lane_key(paths.channel, keys.path.edge_worker)];
     if (lane.next != nullptr) retire(*std::exchange(lane.next, nullptr));
     if (lane.sending == nullptr) {

@@ -44,7 +44,7 @@ struct TunnelSpec {
 /// Keys for all pairs of workers of a channel; a second one for the same channel is a new epoch.
 struct InstallPaths {
   ChannelId channel;
-  Endpoint edge;    ///< where it takes data frames
+  Endpoint edge;    ///< where its first worker takes data frames; the others' ports follow
   IpAddress local;  ///< our address towards it
   std::vector<channel::PathKeys> keys;
 };

@@ -21,7 +21,7 @@ class Reader {
       const auto* table = node.as_table();
       if (table == nullptr) {
         add(key_source(name),
-            "a user is a table: write [" + quoted(name.str()) + "] and the password below it");
+            "a user is a table: write [" + escaped(name.str()) + "] and the password below it");
       } else {
         read_user(std::string(name.str()), *table);
       }
@@ -33,7 +33,6 @@ class Reader {
 
  private:
   static const toml::source_region& key_source(const toml::key& key) { return key.source(); }
-  static std::string quoted(std::string_view name) { return "\"" + escaped(name) + "\""; }
   void add(const toml::source_region& where, std::string text) {
     errors.push_back({file_, where.begin.line, where.begin.column, std::move(text)});
   }
@@ -45,7 +44,7 @@ class Reader {
       const bool known = std::find(kKeys.begin(), kKeys.end(), key.str()) != kKeys.end();
       if (!known) {
         const auto near = nearest(key.str(), kKeys);
-        add(key.source(), "unknown key " + escaped(key.str()) + " of user " + quoted(name) +
+        add(key.source(), "unknown key " + escaped(key.str()) + " of user " + escaped(name) +
                               (near ? ". Did you mean " + std::string(*near) + "?" : ""));
       } else if (!text) {
         add(node.source(), std::string(key.str()) + " must be a text in quotes");
@@ -55,7 +54,8 @@ class Reader {
     }
     const bool one = user.credential.password.has_value() != user.credential.nt_hash.has_value();
     if (!one && errors.empty()) {
-      add(table.source(), "user " + quoted(name) + " needs either password or nt_hash, and only one of them");
+      add(table.source(),
+          "user " + escaped(name) + " needs either password or nt_hash, and only one of them");
     }
     if (!name.empty()) users.insert_or_assign(name, std::move(user));
   }

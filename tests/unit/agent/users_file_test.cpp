@@ -60,7 +60,7 @@ TEST(UsersFile, WrongPasswordAndUnknownUserLookAlikeToThePeer) {
 
 TEST(UsersFile, ErrorsHaveTheirPlaceAndNoSecret) {
   EXPECT_EQ(errors_of("[alice]\npasword = \"s3cret\"\n"),
-            "users.toml:2:1: unknown key pasword of user \"alice\". Did you mean password?\n");
+            "users.toml:2:1: unknown key pasword of user alice. Did you mean password?\n");
   EXPECT_THAT(errors_of("[alice]\npassword = 7\n"),
               HasSubstr("users.toml:2:12: password must be a text in quotes"));
   EXPECT_THAT(errors_of("[alice]\nnt_hash = \"12\"\n"),
