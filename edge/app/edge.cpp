@@ -72,7 +72,7 @@ void Edge::make_workers() {
     if (!ike_sender_.add(local, natt.back().front().fd())) throw std::runtime_error("no file descriptor is left");
   }
   const Endpoint data{config_.channel_listen.address, static_cast<std::uint16_t>(config_.data_port)};
-  auto channel = or_throw(transport::open_worker_ports({.bind = data}, worker_count_));
+  auto channel = or_throw(transport::open_channel_ports({.bind = data}, worker_count_));
   for (std::uint32_t i = 0; i < worker_count_; ++i) {
     auto ports = open_ports(i, natt, channel);
     auto engine = or_throw(esp::make_engine(config_.engine, random_));

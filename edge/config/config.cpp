@@ -4,6 +4,7 @@ namespace sluice::edge {
 namespace {
 
 constexpr std::size_t kShortPsk = 20;
+constexpr std::uint32_t kMaxWorkers = 64;
 
 std::vector<app::Setting> settings_for(Config& c) {
   using app::Number;
@@ -18,7 +19,7 @@ std::vector<app::Setting> settings_for(Config& c) {
       {"ike.charon", Path{&c.charon}, "strongSwan's daemon"},
       {"ike.plugin", Path{&c.plugin}, "libstrongswan-sluice.so"},
       {"ike.user", &c.ike_user, "user that charon runs as"},
-      {"dataplane.workers", Number{&c.workers, 0, 64}, "data threads; 0: one for each core"},
+      {"dataplane.workers", Number{&c.workers, 0, kMaxWorkers}, "data threads; 0: one for each core"},
       {"dataplane.engine", OneOf{&c.engine, {"auto", "ipsec_mb", "botan"}}, "who encrypts"},
       {"dataplane.replay_window", Number{&c.replay_window, 64, 4096}, "packets"},
       {"dataplane.delete_grace", &c.delete_grace, "seconds an old inbound SA lives on after its DELETE"},
@@ -59,8 +60,13 @@ void check(app::ConfigFile& file, const Config& c) {
   if (c.psks.empty() && file.errors().empty()) {
     file.fail("psk", "no [[psk]] is given, so that no client could authenticate");
   }
-  const bool own_port = c.data_port == c.ike_port || c.data_port == c.natt_port;
-  if (own_port) file.fail("channel.data_port", "clashes with an IKE port");
+  // Each worker takes data frames on a port of its own, counted from data_port.
+  const auto last_port = c.data_port + (c.workers == 0 ? kMaxWorkers : c.workers) - 1;
+  const auto within = [&](std::uint32_t port) { return port >= c.data_port && port <= last_port; };
+  if (within(c.ike_port) || within(c.natt_port)) {
+    file.fail("channel.data_port", "clashes with an IKE port: each worker takes one port from it on");
+  }
+  if (last_port > UINT16_MAX) file.fail("channel.data_port", "leaves no room for a port for each worker");
   const auto key = app::check_secret_file(c.tls_key);
   if (!c.tls_key.empty() && key) file.fail("tls.key", *key);
 }
