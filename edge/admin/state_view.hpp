@@ -112,6 +112,9 @@ struct PeerView {
   std::string ike_proposal;
   UnixSeconds up_since = 0;
   std::uint32_t tunnels = 0, sessions = 0;
+  // Over all SAs it had, those that are gone included.
+  TrafficView traffic;
+  std::uint64_t replayed = 0, unauthentic = 0, malformed = 0;
   std::vector<SaView> sas;
 };
 

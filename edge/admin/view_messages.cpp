@@ -37,15 +37,21 @@ std::string_view cut(std::string_view text) {
   return text.substr(0, kLongest);
 }
 
+/// Of an SA, or of a peer over all its SAs.
+template <class View>
+void add_counts(Message& out, const View& view) {
+  out.add_section("traffic", traffic_message(view.traffic));
+  out.open("drops")
+      .add("replayed", view.replayed)
+      .add("unauthentic", view.unauthentic)
+      .add("malformed", view.malformed);
+}
+
 Message sa_message(const SaView& sa) {
   Message out;
   out.add("spi-in", hex(sa.spi_in)).add("spi-out", hex(sa.spi_out)).add("cipher", cut(sa.cipher));
   out.add("encap", sa.udp_encapsulated).add("worker", sa.worker).add("installed-at", sa.installed_at);
-  out.add_section("traffic", traffic_message(sa.traffic));
-  out.open("drops")
-      .add("replayed", sa.replayed)
-      .add("unauthentic", sa.unauthentic)
-      .add("malformed", sa.malformed);
+  add_counts(out, sa);
   return out;
 }
 
@@ -104,6 +110,7 @@ Message to_message(const PeerView& p) {
       .add("uniqueid", p.ike_sa.value())
       .add("version", unsigned{p.ike_version})
       .add("proposal", cut(p.ike_proposal));
+  add_counts(out, p);
   // A peer that gathers SAs by the thousand must not make its own entry too large to be seen: the newest are
   // shown.
   constexpr std::size_t kShown = 256;

@@ -59,6 +59,14 @@ void add_port_drops(std::vector<DropView>& out, const std::string& stage,
   }
 }
 
+template <class View>
+void fill_counts(View& view, const SaTotals& totals) {
+  view.traffic = {totals.packets_in, totals.bytes_in, totals.packets_out, totals.bytes_out};
+  view.replayed = totals.replayed;
+  view.unauthentic = totals.unauthentic;
+  view.malformed = totals.malformed;
+}
+
 }  // namespace
 
 std::vector<SessionView> Edge::sessions() const {
@@ -156,17 +164,9 @@ SaView Edge::sa_view(const Peer& peer, const ChildSa& child) const {
   view.udp_encapsulated = child.udp_encapsulated;
   view.worker = peer.worker;
   view.installed_at = child.installed_at;
-  if (child.stats_in) {
-    view.traffic.packets_in = child.stats_in->packets.read();
-    view.traffic.bytes_in = child.stats_in->bytes.read();
-    view.replayed = child.stats_in->replayed.read();
-    view.unauthentic = child.stats_in->unauthentic.read();
-    view.malformed = child.stats_in->malformed.read();
-  }
-  if (child.stats_out) {
-    view.traffic.packets_out = child.stats_out->packets.read();
-    view.traffic.bytes_out = child.stats_out->bytes.read();
-  }
+  SaTotals totals;
+  totals.add(child);
+  fill_counts(view, totals);
   return view;
 }
 
@@ -184,7 +184,12 @@ std::vector<PeerView> Edge::peers() const {
     view.ike_version = peer.ike.version;
     view.ike_proposal = peer.ike.proposal;
     view.up_since = peer.up_since;
-    for (const auto& child : peer.children) view.sas.push_back(sa_view(peer, child));
+    auto totals = peer.past;
+    for (const auto& child : peer.children) {
+      view.sas.push_back(sa_view(peer, child));
+      totals.add(child);
+    }
+    fill_counts(view, totals);
   }
   for (const auto& [id, relay] : relays_->all()) {
     const auto view = views.find(relay.peer);

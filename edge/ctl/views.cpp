@@ -71,15 +71,6 @@ Colour state_colour(std::string_view state) {
   return Colour::kWarning;
 }
 
-template <class Read>
-std::uint64_t sum_of_sas(const Row& peer, Read read) {
-  std::uint64_t sum = 0;
-  for (const auto& entry : peer.in("sas").message().entries()) {
-    if (entry.section()) sum += read(Row(*entry.section()));
-  }
-  return sum;
-}
-
 }  // namespace
 
 Table sessions_table(const Rows& rows, std::uint64_t now) {
@@ -184,13 +175,8 @@ Table peers_table(const Rows& rows, std::uint64_t now) {
                {"CORRELATION", Align::kLeft, 5}});
   for (const auto& message : rows) {
     const Row row(message);
-    const auto traffic = [](std::string_view name) {
-      return [name](const Row& sa) { return sa.in("traffic").number(name); };
-    };
-    const auto replayed = sum_of_sas(row, [](const Row& sa) { return sa.in("drops").number("replayed"); });
-    const auto dropped = sum_of_sas(row, [](const Row& sa) {
-      return sa.in("drops").number("unauthentic") + sa.in("drops").number("malformed");
-    });
+    const auto traffic = row.in("traffic");
+    const auto drops = row.in("drops");
     table.add({{row.id("id")},
                {row.host("remote")},
                {row.text("identity")},
@@ -201,10 +187,10 @@ Table peers_table(const Rows& rows, std::uint64_t now) {
                {row.whole("sa-count")},
                {row.whole("tunnels")},
                {row.whole("sessions")},
-               {bytes_text(sum_of_sas(row, traffic("bytes-in")))},
-               {bytes_text(sum_of_sas(row, traffic("bytes-out")))},
-               problem(replayed),
-               problem(dropped),
+               {traffic.bytes("bytes-in")},
+               {traffic.bytes("bytes-out")},
+               problem(drops.number("replayed")),
+               problem(drops.number("unauthentic") + drops.number("malformed")),
                {row.text("correlation")}});
   }
   return table;

@@ -15,6 +15,20 @@ constexpr std::size_t kCorrelationBytes = 6;
 
 }  // namespace
 
+void SaTotals::add(const ChildSa& child) {
+  if (child.stats_in) {
+    packets_in += child.stats_in->packets.read();
+    bytes_in += child.stats_in->bytes.read();
+    replayed += child.stats_in->replayed.read();
+    unauthentic += child.stats_in->unauthentic.read();
+    malformed += child.stats_in->malformed.read();
+  }
+  if (child.stats_out) {
+    packets_out += child.stats_out->packets.read();
+    bytes_out += child.stats_out->bytes.read();
+  }
+}
+
 Peers::Peers(PeersConfig config, PeersContext context)
     : config_(config), context_(std::move(context)), worker_mask_(std::bit_ceil(config.workers) - 1), worker_load_(config.workers) {}
 
@@ -209,7 +223,11 @@ void Peers::forget_half(Peer& peer, Spi spi, bool inbound) {
     if (inbound && child.in == spi) child.in = Spi();
     if (!inbound && child.out == spi) child.out = Spi();
   }
-  std::erase_if(peer.children, [](const ChildSa& child) { return !child.in && !child.out; });
+  std::erase_if(peer.children, [&](const ChildSa& child) {
+    const bool gone = !child.in && !child.out;
+    if (gone) peer.past.add(child);
+    return gone;
+  });
   if (peer.children.empty()) peer.bare_since = context_.now();
 }
 

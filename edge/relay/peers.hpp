@@ -28,6 +28,13 @@ struct ChildSa {
   Endpoint out_destination;  ///< where the outbound half was installed towards: with its SPI, its name
 };
 
+/// Sums over SAs.
+struct SaTotals {
+  std::uint64_t packets_in = 0, bytes_in = 0, packets_out = 0, bytes_out = 0;
+  std::uint64_t replayed = 0, unauthentic = 0, malformed = 0;
+  void add(const ChildSa& child);
+};
+
 /// One client: it outlives its IKE SAs and child SAs, and a NAT that gives it another port.
 struct Peer {
   PeerId id;
@@ -40,6 +47,7 @@ struct Peer {
   std::set<IkeSaId> ike_names;    ///< those, and the ones whose SAs came before their ike_up
   std::set<Spi> spis;             ///< given out to it, installed or not
   std::vector<ChildSa> children;  ///< oldest first
+  SaTotals past;                  ///< of children that are gone
   std::int64_t up_since = 0;     ///< seconds since the epoch
   std::optional<Instant> bare_since;  ///< when its last child SA went, or it was made without one
 };

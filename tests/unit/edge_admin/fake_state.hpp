@@ -91,6 +91,10 @@ struct FakeState final : StateView {
     sa.malformed = 6;
     peer.sas = {sa, sa};
     peer.sas[1].spi_in = Spi(0xc0ffee03);
+    // A third SA of its past is part of the peer's sums.
+    peer.traffic = session.traffic;
+    peer.traffic.bytes_in *= 3;
+    peer.replayed = 12;
     peer_rows.push_back(peer);
 
     drop_rows = {{"esp", "replayed", 4}, {"l2tp", "truncated", 0}, {"esp", "unknown-spi", 1234567}};

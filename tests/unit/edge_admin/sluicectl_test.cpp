@@ -101,7 +101,7 @@ TEST_F(Sluicectl, GivesPeersWithTheirSas) {
   EXPECT_EQ(sas[0]["drops"]["replayed"], 4);
   EXPECT_EQ(sas[0]["encap"], true);
   EXPECT_EQ(ctl({"peers"}), kOk);
-  EXPECT_THAT(out.str(), HasSubstr("24 MB"));
+  EXPECT_THAT(out.str(), HasSubstr("37 MB"));
   EXPECT_EQ(ctl({"peers", "--sas"}), kOk);
   EXPECT_THAT(out.str(), AllOf(HasSubstr("c0ffee01"), HasSubstr("c0ffee03")));
 }
