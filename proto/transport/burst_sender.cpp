@@ -68,7 +68,7 @@ void BurstSender::add_message(std::span<const TxPacket> run) {
   }
   const auto segment =
       run.size() > 1 ? static_cast<std::uint16_t>(run.front().data.size()) : std::uint16_t{0};
-  write_control(header, controls_[m], run.front().local, segment);
+  write_control(header, controls_[m], source_of(run.front()), segment);
   runs_[m] = run.size();
 }
 
@@ -121,7 +121,7 @@ std::size_t BurstSender::send_singly(std::span<const TxPacket> run) {
     header.msg_namelen = to_sockaddr(packet.remote, name);
     header.msg_iov = &vector;
     header.msg_iovlen = 1;
-    write_control(header, room, packet.local, 0);
+    write_control(header, room, source_of(packet), 0);
     counts_.add(PortCount::kSendCalls);
     if (::sendmsg(fd_, &header, MSG_DONTWAIT) < 0) {
       count_drop(errno, 1);

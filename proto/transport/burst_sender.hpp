@@ -17,8 +17,9 @@ namespace sluice::transport {
 
 class BurstSender {
  public:
-  BurstSender(int fd, bool segmentation, CounterArray<PortCount>& counts)
-      : fd_(fd), segmentation_(segmentation), counts_(counts) {}
+  /// `bound`: the socket's own address, which packets from it need not name.
+  BurstSender(int fd, bool segmentation, const IpAddress& bound, CounterArray<PortCount>& counts)
+      : fd_(fd), segmentation_(segmentation), bound_(bound), counts_(counts) {}
 
   std::size_t send(std::span<const TxPacket> packets);
   bool segmenting() const { return segmentation_; }
@@ -41,10 +42,14 @@ class BurstSender {
   /// sent.
   std::size_t recover(std::span<const TxPacket> run, int error);
   std::size_t send_singly(std::span<const TxPacket> run);
+  IpAddress source_of(const TxPacket& packet) const {
+    return packet.local == bound_ ? IpAddress() : packet.local;
+  }
   void count_drop(int error, std::size_t packets);
 
   int fd_;
   bool segmentation_;
+  IpAddress bound_;
   CounterArray<PortCount>& counts_;
   std::size_t messages_ = 0;
   std::size_t laid_ = 0;

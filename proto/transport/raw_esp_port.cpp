@@ -98,7 +98,7 @@ Result<RawEspPort, std::string> RawEspPort::open(const RawEspOptions& options) {
   if (::bind(state->fd.get(), reinterpret_cast<sockaddr*>(&name), length) != 0) {
     return Failure{errno_text(where + "cannot bind")};
   }
-  state->sender = std::make_unique<BurstSender>(state->fd.get(), false, state->counts);
+  state->sender = std::make_unique<BurstSender>(state->fd.get(), false, IpAddress(), state->counts);
   return RawEspPort(std::move(state));
 }
 

@@ -52,7 +52,7 @@ Endpoint from_sockaddr(const sockaddr_storage& in) {
   }
   sockaddr_in v4{};
   std::memcpy(&v4, &in, sizeof v4);
-  return {address_of(v4.sin_addr), ntohs(v4.sin_port)};
+  return {IpAddress::v4(ntohl(v4.sin_addr.s_addr)), ntohs(v4.sin_port)};
 }
 
 ReceivedControl read_control(msghdr& message) {
@@ -129,8 +129,9 @@ std::optional<std::string> open_socket(const SocketOptions& options, app::Unique
   }
   if (options.reuse_port && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1))
     return errno_text("SO_REUSEPORT");
-  const bool packet_info = options.ipv6 ? set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
-                                        : set_option(fd.get(), IPPROTO_IP, IP_PKTINFO, 1);
+  const bool packet_info = !options.packet_info ? true
+                           : options.ipv6       ? set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+                                                : set_option(fd.get(), IPPROTO_IP, IP_PKTINFO, 1);
   if (!packet_info) return errno_text("cannot ask for local addresses");
   // Raw sockets are of one family anyway.
   if (options.ipv6 && type == SOCK_DGRAM && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1)) {

@@ -44,6 +44,7 @@ struct SocketOptions {
   int protocol = 0;
   bool reuse_port = false;
   bool dont_fragment = false;
+  bool packet_info = true;  ///< received packets tell the address that they were sent to
   std::size_t buffer_bytes = 0;
 };
 std::optional<std::string> open_socket(const SocketOptions& options, app::UniqueFd& out);

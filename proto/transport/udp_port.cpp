@@ -15,32 +15,32 @@
 namespace sluice::transport {
 namespace {
 
-constexpr std::size_t kMessages = 32;
+constexpr std::size_t kMessages = 64;
 constexpr std::size_t kSlot = kHeadRoom + kMaxInPlace + kTailRoom;
-/// What a datagram may be longer than a slot holds; a whole one is put together in the kMaxInPlace bytes
-/// before it.
-constexpr std::size_t kOverflow = 65536;
-constexpr std::size_t kScratch = kMaxInPlace + kOverflow;
+/// Room for the longest datagram, or run of datagrams that GRO joined. Only what is used of it becomes memory, and the
+/// part beyond the power of two keeps the messages from falling on the same cache sets.
+constexpr std::size_t kMessageRoom = 65536 + kSlot;
 
 }  // namespace
 
-/// Message m of a recvmmsg call is received into slot m, and what does not fit there into its scratch. A
-/// datagram of its own stays where it is. One that GRO joined gives its first segment there; the others are
+/// Each message of a recvmmsg call has room for the longest datagram, in one piece: the kernel fills one piece faster
+/// than several. A datagram stays where it is. Of one that GRO joined the first segment stays, and the others are
 /// copied to slots of their own, for they lie end to end without room.
 struct UdpPort::State {
   app::UniqueFd fd;
   Endpoint local;
   bool v6 = false;
+  bool any_address = false;  ///< bound to all addresses, so that each packet has to tell which
   CounterArray<PortCount> counts;
   std::unique_ptr<BurstSender> sender;
 
   std::unique_ptr<std::uint8_t[]> slots = std::make_unique<std::uint8_t[]>(kMaxBurst * kSlot);
-  std::unique_ptr<std::uint8_t[]> scratch{new std::uint8_t[kMessages * kScratch]};
+  std::unique_ptr<std::uint8_t[]> messages{new std::uint8_t[kMessages * kMessageRoom]};  // untouched until used
   std::array<RxPacket, kMaxBurst> packets;
   std::array<mmsghdr, kMessages> headers{};
   std::array<sockaddr_storage, kMessages> names{};
   std::array<ControlRoom, kMessages> controls{};
-  std::array<std::array<iovec, 2>, kMessages> vectors{};
+  std::array<iovec, kMessages> vectors{};
   std::size_t received = 0;   ///< messages of the last call
   std::size_t next = 0;       ///< the first of them not yet given out
   std::size_t count = 0;      ///< packets of this burst
@@ -48,7 +48,7 @@ struct UdpPort::State {
   std::uint32_t drops_seen = 0;
 
   std::uint8_t* slot_data(std::size_t index) { return slots.get() + index * kSlot + kHeadRoom; }
-  std::uint8_t* scratch_of(std::size_t message) { return scratch.get() + message * kScratch; }
+  std::uint8_t* message_data(std::size_t index) { return messages.get() + index * kMessageRoom + kHeadRoom; }
 
   void receive();
   bool give_out(std::size_t message);
@@ -57,17 +57,16 @@ struct UdpPort::State {
                   const IpAddress& local_address);
   void give_segments(std::size_t message, std::size_t size, std::size_t segment, const Endpoint& remote,
                      const IpAddress& local_address);
-  void copy_out(std::size_t message, std::size_t at, std::size_t size, std::uint8_t* to);
 };
 
 void UdpPort::State::receive() {
   for (std::size_t m = 0; m < kMessages; ++m) {
-    vectors[m] = {iovec{slot_data(m), kMaxInPlace}, iovec{scratch_of(m) + kMaxInPlace, kOverflow}};
+    vectors[m] = {message_data(m), kMessageRoom - kHeadRoom};
     msghdr& header = headers[m].msg_hdr;
     header.msg_name = &names[m];
     header.msg_namelen = sizeof names[m];
-    header.msg_iov = vectors[m].data();
-    header.msg_iovlen = vectors[m].size();
+    header.msg_iov = &vectors[m];
+    header.msg_iovlen = 1;
     header.msg_control = controls[m].bytes;
     header.msg_controllen = sizeof controls[m].bytes;
     header.msg_flags = 0;
@@ -90,8 +89,7 @@ bool UdpPort::State::give_out(std::size_t message) {
   const ReceivedControl control = read_control(header);
   const std::size_t segment = control.segment == 0 ? size : std::min<std::size_t>(control.segment, size);
   const std::size_t segments = segment == 0 ? 0 : (size + segment - 1) / segment;
-  const bool fits =
-      next_slot + segments - (segments > 0 ? 1 : 0) <= kMaxBurst && count + segments <= kMaxBurst;
+  const bool fits = count + segments <= kMaxBurst;  // then there are slots for its segments, too
   if (!fits && count > 0) return false;
 
   if (control.drops) {
@@ -106,18 +104,18 @@ bool UdpPort::State::give_out(std::size_t message) {
   counts.add(PortCount::kBytesIn, size);
   if (segments == 0) return true;
   const Endpoint remote = from_sockaddr(names[message]);
+  const IpAddress& to = any_address ? control.local : local.address;
   if (segment > kMaxInPlace) {
-    give_large(message, size, segment, remote, control.local);
+    give_large(message, size, segment, remote, to);
   } else {
-    give_segments(message, size, segment, remote, control.local);
+    give_segments(message, size, segment, remote, to);
   }
   return true;
 }
 
 void UdpPort::State::give_large(std::size_t message, std::size_t size, std::size_t segment,
                                 const Endpoint& remote, const IpAddress& local_address) {
-  std::uint8_t* whole = scratch_of(message);
-  std::memcpy(whole, slot_data(message), kMaxInPlace);
+  std::uint8_t* whole = message_data(message);
   for (std::size_t at = 0; at < size; at += segment) {
     const std::size_t length = std::min(segment, size - at);
     give(esp::PacketBuffer::within({whole + at, length}, 0, length), remote, local_address);
@@ -126,21 +124,14 @@ void UdpPort::State::give_large(std::size_t message, std::size_t size, std::size
 
 void UdpPort::State::give_segments(std::size_t message, std::size_t size, std::size_t segment,
                                    const Endpoint& remote, const IpAddress& local_address) {
-  give(esp::PacketBuffer::within({slot_data(message) - kHeadRoom, kSlot}, kHeadRoom, segment), remote,
-       local_address);
+  std::uint8_t* const first = message_data(message);
+  give(esp::PacketBuffer::within({first - kHeadRoom, kSlot}, kHeadRoom, segment), remote, local_address);
   for (std::size_t at = segment; at < size; at += segment) {
     const std::size_t length = std::min(segment, size - at);
     std::uint8_t* to = slot_data(next_slot++);
-    copy_out(message, at, length, to);
+    std::memcpy(to, first + at, length);
     give(esp::PacketBuffer::within({to - kHeadRoom, kSlot}, kHeadRoom, length), remote, local_address);
   }
-}
-
-void UdpPort::State::copy_out(std::size_t message, std::size_t at, std::size_t size, std::uint8_t* to) {
-  const std::size_t in_slot = at < kMaxInPlace ? std::min(size, kMaxInPlace - at) : 0;
-  if (in_slot > 0) std::memcpy(to, slot_data(message) + at, in_slot);
-  // Byte n of the datagram lies at scratch + n from kMaxInPlace on.
-  if (size > in_slot) std::memcpy(to + in_slot, scratch_of(message) + at + in_slot, size - in_slot);
 }
 
 UdpPort::UdpPort(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -151,11 +142,13 @@ UdpPort::~UdpPort() = default;
 Result<UdpPort, std::string> UdpPort::open(const UdpPortOptions& options) {
   auto state = std::make_unique<State>();
   state->v6 = options.bind.address.is_v6();
+  state->any_address = options.bind.address.is_unspecified();
   const std::string where = "UDP " + options.bind.to_string() + ": ";
   if (auto error = open_socket({.ipv6 = state->v6,
                                 .protocol = 0,
                                 .reuse_port = options.reuse_port,
                                 .dont_fragment = options.dont_fragment,
+                                .packet_info = state->any_address,
                                 .buffer_bytes = options.buffer_bytes},
                                state->fd)) {
     return Failure{where + *error};
@@ -179,7 +172,7 @@ Result<UdpPort, std::string> UdpPort::open(const UdpPortOptions& options) {
     socklen_t probe_length = sizeof probe;
     segmentation = ::getsockopt(state->fd.get(), SOL_UDP, UDP_SEGMENT, &probe, &probe_length) == 0;
   }
-  state->sender = std::make_unique<BurstSender>(state->fd.get(), segmentation, state->counts);
+  state->sender = std::make_unique<BurstSender>(state->fd.get(), segmentation, state->local.address, state->counts);
   return UdpPort(std::move(state));
 }
 
@@ -202,7 +195,7 @@ bool UdpPort::segmenting() const {
 std::span<RxPacket> UdpPort::recv_burst() {
   State& s = *state_;
   s.count = 0;
-  s.next_slot = kMessages;
+  s.next_slot = 0;
   if (!backlog()) s.receive();
   while (s.next < s.received && s.give_out(s.next)) ++s.next;
   return {s.packets.data(), s.count};
