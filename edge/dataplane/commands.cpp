@@ -13,10 +13,11 @@ constexpr std::array<std::chrono::seconds, 5> kFarewellIntervals{
 
 }  // namespace
 
-Pipeline::Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit)
+Pipeline::Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit, PipelineLimits limits)
     : engine_(std::move(engine)),
       replay_window_(replay_window),
       emit_(std::move(emit)),
+      limits_(limits),
       work_(std::make_unique<Workspace>()) {}
 
 Pipeline::~Pipeline() = default;
@@ -127,33 +128,41 @@ void Pipeline::apply_one(RemovePeer& command, Instant, OutgoingBatch&) {
   peers_.erase(found);
 }
 
-void Pipeline::apply_one(BindRelay& command, Instant now, OutgoingBatch& out) {
+void Pipeline::apply_one(BindRelay& command, Instant, OutgoingBatch& out) {
   const auto peer = peers_.find(command.peer);
   if (peer == peers_.end()) return drop(Drop::kUnknownTunnel);
-  remove_relay(command.relay);
-  auto relay = std::make_unique<RelayState>();
-  relay->id = command.relay;
-  relay->peer = peer->second.get();
-  relay->path_key = {command.backend, command.agent_worker};
-  const auto path = paths_.find(relay->path_key);
-  relay->path = path == paths_.end() ? nullptr : path->second.get();
-  relay->client_tunnel = command.client_tunnel;
-  relay->agent_tunnel = command.agent_tunnel;
-  relay->client_port = command.client_port;
-  relay->stats = command.stats;
-  auto& bound = *relay;
-  peer->second->relays.push_back(relay.get());
-  relay_table_.insert(command.relay.value(), relay.get());
-  relays_[command.relay] = std::move(relay);
+  auto& relay = add_relay(command.relay, {command.backend, command.agent_worker});
+  relay.peer = peer->second.get();
+  relay.client_tunnel = command.client_tunnel;
+  relay.agent_tunnel = command.agent_tunnel;
+  relay.client_port = command.client_port;
+  relay.stats = command.stats;
+  relay.peer->relays.push_back(&relay);
+  control_from_client(relay, command.first_packet);
+  send_to_agent(relay, command.first_packet, out);
+}
 
-  constexpr std::size_t kRoom = 128;
-  const auto buffer = work_->own_buffer();
-  if (command.first_packet.size() + 2 * kRoom > buffer.size()) return drop(Drop::kNoBuffer);
-  std::copy(command.first_packet.begin(), command.first_packet.end(), buffer.begin() + kRoom);
-  control_from_client(bound, command.first_packet);
-  queue_to_agent(bound, esp::PacketBuffer::within(buffer, kRoom, command.first_packet.size()));
-  seal_to_agents(out);
-  (void)now;
+Pipeline::RelayState& Pipeline::add_relay(RelayId id, PathKey key) {
+  remove_relay(id);
+  auto& slot = relays_[id];
+  slot = std::make_unique<RelayState>();
+  slot->id = id;
+  slot->path_key = key;
+  const auto path = paths_.find(key);
+  slot->path = path == paths_.end() ? nullptr : path->second.get();
+  relay_table_.insert(id.value(), slot.get());
+  return *slot;
+}
+
+void Pipeline::apply_one(BindProbe& command, Instant, OutgoingBatch&) {
+  auto& relay = add_relay(command.relay, {command.backend, command.agent_worker});
+  relay.client_tunnel = command.tunnel;
+  relay.stats = std::make_shared<RelayStats>();
+}
+
+void Pipeline::apply_one(SendProbe& command, Instant, OutgoingBatch& out) {
+  const auto found = relays_.find(command.relay);
+  if (found != relays_.end()) send_to_agent(*found->second, command.packet, out);
 }
 
 void Pipeline::apply_one(UnbindRelay& command, Instant, OutgoingBatch&) { remove_relay(command.relay); }
@@ -161,7 +170,7 @@ void Pipeline::apply_one(UnbindRelay& command, Instant, OutgoingBatch&) { remove
 void Pipeline::remove_relay(RelayId id) {
   const auto found = relays_.find(id);
   if (found == relays_.end()) return;
-  std::erase(found->second->peer->relays, found->second.get());
+  if (auto* peer = found->second->peer) std::erase(peer->relays, found->second.get());
   std::erase(farewells_, id);
   relay_table_.erase(id.value());
   relays_.erase(found);
@@ -232,7 +241,7 @@ void Pipeline::apply_one(Farewell& command, Instant now, OutgoingBatch& out) {
   const auto found = relays_.find(command.relay);
   if (found == relays_.end()) return emit_(FarewellDone{command.relay, false});
   auto& relay = *found->second;
-  if (relay.farewell) return;
+  if (relay.farewell || relay.peer == nullptr) return;
   relay.farewell = FarewellState{command.result, std::move(command.text), 0, now};
   farewells_.push_back(relay.id);
   say_farewell(relay, now, out);

@@ -76,6 +76,11 @@ void Pipeline::take_frame(PathState& path, const esp::OpenJob& job, const transp
     return drop(Drop::kBadL2tp);
   }
   if (l2tp.tunnel != relay->client_tunnel) return drop(Drop::kWrongTunnel);
+  if (relay->peer == nullptr) {
+    // A probe ends at L2TP: the PPP that a server begins at once is nobody's.
+    if (l2tp.is_control()) emit_(ProbeArrived{relay->id, ByteVector(frame->l2tp.begin(), frame->l2tp.end())});
+    return;
+  }
   if (l2tp.is_control()) {
     const auto what = relay->observer.from_agent(frame->l2tp);
     if (what != l2tp::Observation::kNothing && what != l2tp::Observation::kUnreadable) report(*relay, what);

@@ -13,6 +13,7 @@ enum class Drop : std::uint8_t {
   kBadUdpLength,       ///< opened, but the UDP length does not fit
   kBadL2tp,            ///< the L2TP header is malformed
   kUnknownTunnel,      ///< L2TP for a tunnel that this peer does not have; never answered
+  kControlRate,        ///< more L2TP control messages from one peer than its budget
   kNotSccrq,           ///< a control message without a tunnel that is no SCCRQ
   kNoPath,             ///< the tunnel's agent is gone
   kNoOutboundSa,       ///< the peer has no SA to send on
@@ -34,6 +35,7 @@ constexpr std::string_view name_of(Drop drop) {
     case Drop::kBadUdpLength: return "bad-udp-length";
     case Drop::kBadL2tp: return "bad-l2tp";
     case Drop::kUnknownTunnel: return "unknown-tunnel";
+    case Drop::kControlRate: return "control-rate";
     case Drop::kNotSccrq: return "not-sccrq";
     case Drop::kNoPath: return "no-path";
     case Drop::kNoOutboundSa: return "no-outbound-sa";

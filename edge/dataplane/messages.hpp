@@ -89,6 +89,19 @@ struct SendL2tp {
   std::uint16_t client_port = 0;
   ByteVector packet;
 };
+/// A tunnel of the edge's own to an agent, for a probe: what the agent says in it comes back as ProbeArrived.
+/// UnbindRelay ends it.
+struct BindProbe {
+  RelayId relay;
+  BackendId backend;
+  std::uint32_t agent_worker = 0;
+  TunnelId tunnel;  ///< ours
+};
+/// One L2TP control packet from a probe to its agent.
+struct SendProbe {
+  RelayId relay;
+  ByteVector packet;
+};
 /// The data path to one worker of an agent.
 struct AddPath {
   BackendId backend;
@@ -103,8 +116,8 @@ struct RemovePaths {
 };
 struct StopWorker {};
 
-using Command = std::variant<std::monostate, ExpectSpi, AddSa, RemoveSa, MovePeer, RemovePeer, BindRelay, UnbindRelay, Farewell,
-                             SendL2tp, AddPath, RemovePaths, StopWorker>;
+using Command = std::variant<std::monostate, ExpectSpi, AddSa, RemoveSa, MovePeer, RemovePeer, BindRelay, UnbindRelay,
+                             Farewell, SendL2tp, BindProbe, SendProbe, AddPath, RemovePaths, StopWorker>;
 
 // ---- worker to control --------------------------------------------------------------------------------------------
 
@@ -147,6 +160,13 @@ struct FarewellDone {
   bool acknowledged = false;
 };
 
-using Event = std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired, FarewellDone>;
+/// An L2TP control packet from an agent to a probe.
+struct ProbeArrived {
+  RelayId relay;
+  ByteVector packet;
+};
+
+using Event = std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired, FarewellDone,
+                           ProbeArrived>;
 
 }  // namespace sluice::edge

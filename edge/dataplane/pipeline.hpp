@@ -44,12 +44,17 @@ class OutgoingBatch {
   std::vector<Outgoing> packets_;
 };
 
+/// What one client may ask of its worker.
+struct PipelineLimits {
+  std::uint32_t control_per_second = 100;  ///< L2TP control messages of one peer; 0: no limit
+};
+
 class Pipeline {
  public:
   static constexpr std::size_t kMaxBurst = 256;
   using Emit = std::function<void(Event)>;
 
-  Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit);
+  Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit, PipelineLimits limits = {});
   ~Pipeline();
 
   /// Datagrams from the UDP port where IKE has a marker, and ESP packets without UDP. At most kMaxBurst each.
@@ -71,6 +76,7 @@ class Pipeline {
   std::string_view engine_name() const { return engine_->name(); }
   std::size_t inbound_sas() const { return inbound_.size(); }
   std::size_t relays() const { return relays_.size(); }
+  std::size_t peers() const { return peers_.size(); }
 
  private:
   struct PeerState;
@@ -104,11 +110,13 @@ class Pipeline {
   void take_opened(const esp::OpenJob& job, const transport::RxPacket& from, std::uint16_t local_port, Instant now);
   void follow_peer(InboundEntry& entry, const esp::OpenJob& job, const transport::RxPacket& from,
                    std::uint16_t local_port);
-  void l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port);
+  void l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port, Instant now);
   void control_from_client(RelayState& relay, Bytes packet);
   void tunnel_less(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port);
   void queue_to_agent(RelayState& relay, esp::PacketBuffer packet);
   void seal_to_agents(OutgoingBatch& out);
+  /// One packet of our own making, or one that was kept.
+  void send_to_agent(RelayState& relay, Bytes l2tp_packet, OutgoingBatch& out);
 
   // downstream
   void take_frame(PathState& path, const esp::OpenJob& job, const transport::RxPacket& from);
@@ -128,9 +136,13 @@ class Pipeline {
   void apply_one(UnbindRelay& command, Instant now, OutgoingBatch& out);
   void apply_one(Farewell& command, Instant now, OutgoingBatch& out);
   void apply_one(SendL2tp& command, Instant now, OutgoingBatch& out);
+  void apply_one(BindProbe& command, Instant now, OutgoingBatch& out);
+  void apply_one(SendProbe& command, Instant now, OutgoingBatch& out);
   void apply_one(AddPath& command, Instant now, OutgoingBatch& out);
   void apply_one(RemovePaths& command, Instant now, OutgoingBatch& out);
   void remove_inbound(Spi spi);
+  /// In the tables, joined with its path; without a peer it is a probe's.
+  RelayState& add_relay(RelayId id, PathKey path);
   void remove_relay(RelayId relay);
   void remove_path(PathKey key);
   void report(const RelayState& relay, l2tp::Observation what);
@@ -141,6 +153,7 @@ class Pipeline {
   std::unique_ptr<esp::Engine> engine_;
   std::uint32_t replay_window_;
   Emit emit_;
+  PipelineLimits limits_;
 
   // Declared after the engine: SAs go before it.
   std::map<PeerId, std::unique_ptr<PeerState>> peers_;

@@ -2,6 +2,7 @@
 // What a worker keeps of peers, relays and paths. Included by the pipeline's own files only.
 
 #include "edge/dataplane/pipeline.hpp"
+#include "edge/dataplane/rate_budget.hpp"
 
 namespace sluice::edge {
 
@@ -17,6 +18,7 @@ struct Pipeline::PeerState {
   std::vector<OutboundEntry> outbound;   // oldest first
   std::size_t current = 0;               // of outbound: the newest that is proven
   std::vector<RelayState*> relays;
+  RateBudget control;                    // of L2TP control messages
 
   OutboundEntry* sending() { return outbound.empty() ? nullptr : &outbound[current]; }
   /// A packet came in on `spi`: the peer has the pair, so that its outbound half may be used.
@@ -38,7 +40,7 @@ struct Pipeline::PathState {
 
 struct Pipeline::RelayState {
   RelayId id;
-  PeerState* peer = nullptr;
+  PeerState* peer = nullptr;  // none: a probe of our own
   PathKey path_key;
   PathState* path = nullptr;
   TunnelId client_tunnel, agent_tunnel;

@@ -122,7 +122,7 @@ void Pipeline::take_opened(const esp::OpenJob& job, const transport::RxPacket& f
   if (udp_length < kUdpHeader || udp_length > packet.length) return drop(Drop::kBadUdpLength);
   packet.length = udp_length;
   packet.drop_front(kUdpHeader);
-  l2tp_from_client(*entry.peer, packet, client_port);
+  l2tp_from_client(*entry.peer, packet, client_port, now);
 }
 
 // RFC 3948 §4: a peer's new address is taken only from an authenticated packet newer than any seen.
@@ -137,12 +137,14 @@ void Pipeline::follow_peer(InboundEntry& entry, const esp::OpenJob& job, const t
   peer.local = {from.local, local_port};
 }
 
-void Pipeline::l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port) {
+void Pipeline::l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port, Instant now) {
   const auto l2tp = l2tp::classify(packet.bytes());
   if (l2tp.kind == l2tp::PacketKind::kBad) {
     l2tp_drops_.add(l2tp.reason);
     return drop(Drop::kBadL2tp);
   }
+  // A client that floods pays alone: neither agent nor control thread sees what is beyond its budget.
+  if (l2tp.is_control() && !peer.control.take(now, limits_.control_per_second)) return drop(Drop::kControlRate);
   if (!l2tp.tunnel) return tunnel_less(peer, packet, client_port);
   for (auto* relay : peer.relays) {
     if (relay->agent_tunnel != l2tp.tunnel || relay->client_port != client_port) continue;
@@ -204,6 +206,15 @@ void Pipeline::seal_to_agents(OutgoingBatch& out) {
     out.add(target.exit, {job.packet.bytes(), target.remote, target.local});
   }
   work.seals = 0;
+}
+
+void Pipeline::send_to_agent(RelayState& relay, Bytes l2tp_packet, OutgoingBatch& out) {
+  constexpr std::size_t kRoom = 128;
+  const auto buffer = work_->own_buffer();
+  if (l2tp_packet.size() + 2 * kRoom > buffer.size()) return drop(Drop::kNoBuffer);
+  std::copy(l2tp_packet.begin(), l2tp_packet.end(), buffer.begin() + kRoom);
+  queue_to_agent(relay, esp::PacketBuffer::within(buffer, kRoom, l2tp_packet.size()));
+  seal_to_agents(out);
 }
 
 }  // namespace sluice::edge

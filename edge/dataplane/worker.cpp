@@ -21,14 +21,15 @@ void signal(int fd) {
 }  // namespace
 
 Worker::Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engine> engine,
-               std::uint32_t replay_window, int woken)
+               std::uint32_t replay_window, int woken, PipelineLimits limits)
     : index_(index),
       woken_(woken),
       wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       commands_(kQueueSize),
       events_(kQueueSize),
       loop_(std::move(ports),
-            std::make_unique<Pipeline>(std::move(engine), replay_window, [this](Event event) { emit(std::move(event)); }),
+            std::make_unique<Pipeline>(std::move(engine), replay_window, [this](Event event) { emit(std::move(event)); },
+                                       limits),
             [this](Event event) { emit(std::move(event)); }, wake_.get()) {
   thread_ = std::thread([this] { run(); });
 }

@@ -19,7 +19,7 @@ class Worker {
  public:
   /// `woken` is an eventfd that the worker writes when there are events to take.
   Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window,
-         int woken);
+         int woken, PipelineLimits limits = {});
   /// Stops and joins.
   ~Worker();
 

@@ -254,6 +254,82 @@ TEST(Pipeline, CountsWhatItDropsAndAnswersNothing) {
   EXPECT_TRUE(client.events.empty());
 }
 
+TEST(Pipeline, AnswersNoUnknownTunnelIdWhateverItSays) {
+  World world;
+  auto& agent = world.add_agent("10.0.0.2:4700");
+  auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  connect(world, client, agent, RelayId(1), TunnelId(900));
+  std::uint64_t sent = 0;
+  for (std::uint16_t type = 0; type < 30; ++type) {
+    for (const std::uint16_t tunnel : {std::uint16_t{1}, std::uint16_t{77}, std::uint16_t{901}, std::uint16_t{0xffff}}) {
+      const auto packet = l2tp::MessageBuilder(type, true).finish(TunnelId(tunnel), {}, 0, 0);
+      world.to_edge(client, world.seal_from(client, packet));
+      world.advance(seconds(1));
+      ++sent;
+    }
+  }
+  EXPECT_EQ(world.pipeline().drops().read(Drop::kUnknownTunnel), sent);
+  EXPECT_EQ(client.sas.front().in->packets(), 4U) << "SCCRP, ICRP and two acknowledgements, and nothing since";
+  EXPECT_FALSE(world.take_event<SccrqArrived>());
+}
+
+TEST(Pipeline, ShedsTheControlFloodOfOneClientAndServesTheOther) {
+  World world;
+  auto& agent = world.add_agent("10.0.0.2:4700");
+  auto& flooder = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  auto& other = world.add_client("203.0.113.6:40000", 1701, TunnelId(78));
+  connect(world, flooder, agent, RelayId(1), TunnelId(900));
+  world.advance(seconds(2));
+  const auto reads = [&] { return world.pipeline().drops().read(Drop::kControlRate); };
+  const auto zlb = l2tp::make_zlb(TunnelId(900), 4, 2);
+  const auto limit = PipelineLimits().control_per_second;
+  for (std::uint32_t i = 0; i < limit + 50; ++i) world.to_edge(flooder, world.seal_from(flooder, zlb));
+  EXPECT_EQ(reads(), 50U);
+  SeededRandom random(1);
+  l2tp::LacTunnel again({.local_tunnel = TunnelId(79)}, random);
+  again.connect(world.now);
+  world.to_edge(flooder, world.seal_from(flooder, *again.poll_transmit()));
+  EXPECT_EQ(reads(), 51U) << "an SCCRQ is a control message too";
+  world.send_ppp(flooder, text("data still passes"));
+  EXPECT_EQ(world.tunnels.at(RelayId(1)).data, Frames{text("data still passes")});
+  connect(world, other, agent, RelayId(2), TunnelId(901));
+  world.advance(std::chrono::milliseconds(100));
+  for (std::uint32_t i = 0; i < 20; ++i) world.to_edge(flooder, world.seal_from(flooder, zlb));
+  EXPECT_EQ(reads(), 61U) << "a tenth of a second brings a tenth of the budget back";
+}
+
+TEST(Pipeline, CarriesAProbeToItsAgentAndBack) {
+  World world;
+  auto& agent = world.add_agent("10.0.0.2:4700");
+  auto& liar = world.add_agent("10.0.0.3:4700");
+  SeededRandom random(9);
+  l2tp::LacTunnel probe({.local_tunnel = TunnelId(5)}, random);
+  World::Tunnel& tunnel = world.tunnels[RelayId(1)];
+  tunnel.relay = RelayId(1);
+  tunnel.lns = std::make_unique<l2tp::LnsTunnel>(l2tp::TunnelConfig{.local_tunnel = TunnelId(6)}, random);
+  world.apply(BindProbe{RelayId(1), agent.id, 0, TunnelId(5)});
+  probe.connect(world.now);
+  for (int i = 0; i < 8; ++i) {
+    while (auto packet = probe.poll_transmit()) world.apply(SendProbe{RelayId(1), *packet});
+    world.settle();
+    while (const auto arrived = world.take_event<ProbeArrived>()) {
+      EXPECT_EQ(arrived->relay, RelayId(1));
+      probe.on_datagram(arrived->packet, world.now);
+    }
+    if (probe.established() && probe.sessions() == 0) probe.open_session(world.now);
+  }
+  EXPECT_EQ(probe.sessions_up(), 1U);
+  EXPECT_EQ(tunnel.lns->sessions_up(), 1U);
+  world.send_ppp(tunnel, text("PPP begins"));
+  EXPECT_FALSE(world.take_event<ProbeArrived>()) << "the probe ends at L2TP";
+  world.frame_to_edge(liar, RelayId(1), l2tp::make_zlb(TunnelId(5), 0, 0));
+  EXPECT_EQ(world.pipeline().drops().read(Drop::kForeignRelay), 1U);
+  EXPECT_FALSE(world.take_event<ProbeArrived>());
+  world.apply(UnbindRelay{RelayId(1)});
+  EXPECT_EQ(world.pipeline().relays(), 0U);
+  world.apply(SendProbe{RelayId(1), l2tp::make_zlb(TunnelId(6), 0, 0)});
+}
+
 TEST(Pipeline, SurvivesEveryTruncationAndBitFlipOfAPacket) {
   World world;
   auto& agent = world.add_agent("10.0.0.2:4700");
