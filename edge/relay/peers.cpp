@@ -83,7 +83,8 @@ Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const
   peer.remote = remote;
   by_place_.emplace(remote, id);
   peer.up_since = context_.unix_seconds();
-  peer.bare_since = context_.now();
+  peer.ike_seen = context_.now();
+  peer.bare_since = peer.ike_seen;
   return peer;
 }
 
@@ -274,6 +275,7 @@ void Peers::ike_down(IkeSaId ike_sa) {
   by_ike_.erase(known);
   peer.ike_sas.erase(ike_sa);
   peer.ike_names.erase(ike_sa);
+  peer.ike_seen = context_.now();
   if (peer.ike.ike_sa == ike_sa) peer.ike.ike_sa = peer.ike_sas.empty() ? IkeSaId() : *peer.ike_sas.rbegin();
 }
 
@@ -282,13 +284,25 @@ void Peers::moved(PeerId id, const Endpoint& new_remote) {
 }
 
 void Peers::tick() {
+  const auto now = context_.now();
+  if (now - last_tick_ < std::chrono::seconds(1)) return;
+  last_tick_ = now;
   std::vector<PeerId> over;
   for (const auto& [id, peer] : peers_) {
-    if (peer.bare_since && context_.now() - *peer.bare_since >= config_.peer_grace && peer.ike_sas.empty()) {
-      over.push_back(id);
-    }
+    if (peer.ike_sas.empty() && is_over(peer, now)) over.push_back(id);
   }
   for (const auto id : over) remove(id);
+}
+
+// Of a peer without an IKE SA.
+bool Peers::is_over(const Peer& peer, Instant now) const {
+  if (peer.bare_since) return now - *peer.bare_since >= config_.peer_grace;
+  std::uint64_t used = 0;
+  for (const auto& child : peer.children) {
+    if (child.stats_in) used = std::max(used, child.stats_in->last_use.read());
+  }
+  const auto last = std::max(peer.ike_seen, Instant(std::chrono::seconds(used)));
+  return now - last >= config_.orphan_idle;
 }
 
 void Peers::remove(PeerId id) {

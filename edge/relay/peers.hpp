@@ -49,6 +49,7 @@ struct Peer {
   std::vector<ChildSa> children;  ///< oldest first
   SaTotals past;                  ///< of children that are gone
   std::int64_t up_since = 0;     ///< seconds since the epoch
+  Instant ike_seen{};                 ///< when it last had an IKE SA, or was made
   std::optional<Instant> bare_since;  ///< when its last child SA went, or it was made without one
 };
 
@@ -68,6 +69,8 @@ struct PeersConfig {
   std::uint32_t replay_window = 256;
   Duration delete_grace = std::chrono::seconds(5);
   Duration peer_grace = std::chrono::seconds(15);
+  /// SAs whose IKE SA is gone (their IKE daemon died) carry traffic on, and end after this long without any.
+  Duration orphan_idle = std::chrono::minutes(10);
 };
 
 class Peers final : public DataPlane {
@@ -91,7 +94,7 @@ class Peers final : public DataPlane {
 
   /// A worker saw authenticated packets from a new place.
   void moved(PeerId peer, const Endpoint& new_remote);
-  /// Removes peers whose grace time is over. Call each second or so.
+  /// Removes peers whose grace time is over. Call each second or so; more often does nothing.
   void tick();
   /// Removes the peer at once, as if its grace time were over.
   void remove(PeerId peer);
@@ -119,12 +122,14 @@ class Peers final : public DataPlane {
   ChildSa* child_with(Peer& peer, Spi spi, bool inbound);
   std::optional<PeerId> owner(Spi spi, bool inbound, const Endpoint& destination) const;
   std::optional<OutboundKey> outbound_key(Spi spi, const Endpoint& destination) const;
+  bool is_over(const Peer& peer, Instant now) const;
   void forget_half(Peer& peer, Spi spi, bool inbound);
 
   PeersConfig config_;
   PeersContext context_;
   std::uint32_t worker_mask_;
   std::uint32_t next_id_ = 1;
+  Instant last_tick_{};
   std::map<PeerId, Peer> peers_;
   std::unordered_map<IkeSaId, PeerId> by_ike_;
   std::unordered_multimap<Endpoint, PeerId> by_place_;

@@ -79,6 +79,22 @@ TEST(Peers, RemovesAPeerOnlyAfterItsGraceTimeWithoutSas) {
   EXPECT_EQ(tables.peers.sa_count(), 0U);
 }
 
+TEST(Peers, EndsOrphanedSasOnlyAfterTheyWereIdleForLong) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  const auto id = tables.peer_of(1);
+  tables.peers.ike_down(IkeSaId(1));  // the IKE daemon died; nobody will ever delete these SAs
+  tables.now += std::chrono::minutes(9);
+  tables.peers.find(id)->children.at(0).stats_in->last_use.add(
+      static_cast<std::uint64_t>(std::chrono::duration_cast<seconds>(tables.now.time_since_epoch()).count()));
+  tables.now += std::chrono::minutes(9);
+  tables.peers.tick();
+  EXPECT_NE(tables.peers.find(id), nullptr) << "it carried traffic nine minutes ago";
+  tables.now += std::chrono::minutes(2);
+  tables.peers.tick();
+  EXPECT_EQ(tables.peers.find(id), nullptr);
+}
+
 TEST(Peers, TellsTwoOutboundSasWithTheSameSpiApart) {
   Tables tables;
   tables.dial_in(1, "203.0.113.5:40001");
