@@ -18,6 +18,7 @@ namespace {
 
 using app::LogField;
 
+constexpr auto kDropReportInterval = std::chrono::minutes(1);
 constexpr auto kTick = std::chrono::seconds(1);
 /// How long clients have to acknowledge their farewell.
 constexpr auto kFarewell = std::chrono::milliseconds(1500);
@@ -209,6 +210,7 @@ void Agent::stop() {
 void Agent::finish_stop() {
   if (std::exchange(stopped_, true)) return;
   stop_timer_.cancel();
+  report_drops();
   uplink_->stop("the agent is stopping");
   timer_.cancel();
   woken_.cancel();
@@ -285,8 +287,15 @@ channel::LoadReport Agent::load() {
   return out;
 }
 
+void Agent::report_drops() {
+  const std::string line = drop_report_.since_last(*worker_);
+  if (!line.empty()) app::log_info("packets dropped", {LogField("reasons", line)});
+  last_drop_report_ = app::now();
+}
+
 void Agent::tick() {
   worker_->flush();
+  if (app::now() - last_drop_report_ >= kDropReportInterval) report_drops();
   uplink_->set_load(load());
   timer_.expires_after(kTick);
   timer_.async_wait([this](const boost::system::error_code& error) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "backend-agent/app/drop_report.hpp"
 #include "backend-agent/app/sessions.hpp"
 #include "backend-agent/config/config.hpp"
 #include "backend-agent/lns/worker.hpp"
@@ -45,6 +46,7 @@ class Agent {
   void take(Event event);
   void tick();
   channel::LoadReport load();
+  void report_drops();
   void finish_stop();
 
   boost::asio::io_context& io_;
@@ -60,6 +62,8 @@ class Agent {
   std::unique_ptr<Sessions> sessions_;
   bool stopping_ = false;
   bool stopped_ = false;
+  DropReport drop_report_;
+  Instant last_drop_report_{};
   Instant last_report_{};
   Duration last_cpu_{};
   std::uint64_t last_packets_ = 0;

@@ -86,6 +86,7 @@ MutableBytes Lns::from_edge(const TunnelKey& key, MutableBytes l2tp, Instant now
     }
   } else if (received.kind == l2tp::Received::Kind::kDropped) {
     drops_.add(LnsDrop::kBadL2tp);
+    l2tp_drops_.add(received.reason);
   }
   service(*tunnel, now);
   return {};

@@ -33,7 +33,7 @@ struct LnsSettings {
 
 enum class LnsDrop : std::uint8_t {
   kUnknownTunnel,   ///< a frame for a relay that is not open
-  kBadL2tp,         ///< refused by the L2TP core, which counts why
+  kBadL2tp,         ///< refused by the L2TP core; l2tp_drops() says why
   kUnknownSession,  ///< data for a session that is not up
   kNoRoute,         ///< from the TUN device: no session has that address
   kNotIpv4,         ///< from the TUN device
@@ -84,6 +84,7 @@ class Lns {
   std::size_t sessions_up() const { return sessions_up_; }
   bool empty() const { return tunnels_.empty(); }
   const CounterArray<LnsDrop>& drops() const { return drops_; }
+  const CounterArray<l2tp::DropReason>& l2tp_drops() const { return l2tp_drops_; }
   const ppp::Drops& ppp_drops() const { return ppp_drops_; }
 
  private:
@@ -120,6 +121,7 @@ class Lns {
   std::uint64_t last_serial_ = 0;
   std::size_t sessions_up_ = 0;
   CounterArray<LnsDrop> drops_;
+  CounterArray<l2tp::DropReason> l2tp_drops_;
   ppp::Drops ppp_drops_;
 };
 

@@ -52,6 +52,10 @@ class Worker {
   std::optional<Spi> next_released() { return released_.pop(); }
   const WorkerStats& stats() const { return stats_; }
   std::string_view engine_name() const { return carrier_.engine_name(); }
+  /// Counters of what was dropped; any thread may read them.
+  const Lns& lns() const { return lns_; }
+  const Carrier& carrier() const { return carrier_; }
+  const transport::UdpPort& port() const { return port_; }
   /// Processor time of the thread.
   Duration cpu_time();
 

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include "base/text.hpp"
-
 namespace sluice::app {
 namespace {
 
@@ -37,6 +35,25 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+/// Line ends and other controls become \xNN, so that no value forges a line; a double quote becomes a single
+/// one, so that texts which quote a peer (and escaped it already) stay readable.
+std::string harmless(std::string_view value) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (const char c : value.substr(0, kMaxValue)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c == '"' ? '\'' : c;
+    } else {
+      out += "\\x";
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 15];
+    }
+  }
+  if (value.size() > kMaxValue) out += "...";
+  return out;
+}
+
 bool wants_quotes(std::string_view text) {
   return text.empty() || std::any_of(text.begin(), text.end(), [](char c) { return c == ' ' || c == '='; });
 }
@@ -65,7 +82,7 @@ bool log_enabled(LogLevel level) {
 std::string format_log_line(std::string_view message, std::initializer_list<LogField> fields) {
   std::string line(message);
   for (const auto& field : fields) {
-    const std::string value = escaped(field.value, kMaxValue);
+    const std::string value = harmless(field.value);
     line += ' ';
     line += field.key;
     line += '=';

@@ -11,6 +11,7 @@ TEST(Log, FieldsAreEscapedAndQuotedWhereTheyMustBe) {
   EXPECT_EQ(format_log_line("x", {{"text", "two words"}}), "x text=\"two words\"");
   EXPECT_EQ(format_log_line("x", {{"text", ""}}), "x text=\"\"");
   EXPECT_EQ(format_log_line("x", {{"user", "a\n2026 info forged"}}), "x user=\"a\\x0a2026 info forged\"");
+  EXPECT_EQ(format_log_line("x", {{"text", "said \"no\""}}), "x text=\"said 'no'\"");
 }
 
 TEST(Log, LevelsHaveNames) {

@@ -1,0 +1,48 @@
+#include "backend-agent/app/drop_report.hpp"
+
+namespace sluice::agent {
+namespace {
+
+using Totals = std::map<std::string, std::uint64_t>;
+
+template <class E>
+void add_all(Totals& totals, const std::string& prefix, const CounterArray<E>& counters) {
+  for (std::size_t i = 0; i < CounterArray<E>::kSize; ++i) {
+    const auto reason = static_cast<E>(i);
+    if (const auto count = counters.read(reason); count != 0) {
+      totals[prefix + std::string(to_string(reason))] += count;
+    }
+  }
+}
+
+/// Of the data socket only what is a loss.
+void add_port(Totals& totals, const CounterArray<transport::PortCount>& counters) {
+  using transport::PortCount;
+  for (const auto which :
+       {PortCount::kKernelDrops, PortCount::kTruncated, PortCount::kReceiveErrors, PortCount::kSendFull,
+        PortCount::kSendTooBig, PortCount::kSendUnreachable, PortCount::kSendErrors}) {
+    if (const auto count = counters.read(which); count != 0)
+      totals["socket." + std::string(to_string(which))] = count;
+  }
+}
+
+}  // namespace
+
+std::string DropReport::since_last(const Worker& worker) {
+  Totals now;
+  add_all(now, "lns.", worker.lns().drops());
+  add_all(now, "l2tp.", worker.lns().l2tp_drops());
+  add_all(now, "ppp.", worker.lns().ppp_drops());
+  add_all(now, "carrier.", worker.carrier().drops());
+  add_port(now, worker.port().counts());
+  if (const auto count = worker.stats().tun_dropped.read(); count != 0) now["tun.full"] = count;
+  std::string out;
+  for (const auto& [reason, count] : now) {
+    const std::uint64_t before = last_[reason];
+    if (count > before) out += (out.empty() ? "" : " ") + reason + ":" + std::to_string(count - before);
+  }
+  last_ = std::move(now);
+  return out;
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,20 @@
+#pragma once
+// What was dropped and why, as one line for the log at most once a minute. Thread: control.
+
+#include <map>
+#include <string>
+
+#include "backend-agent/lns/worker.hpp"
+
+namespace sluice::agent {
+
+class DropReport {
+ public:
+  /// "ppp.wrong-source:3 l2tp.duplicate:1": the counters that moved since the last call; empty when none did.
+  std::string since_last(const Worker& worker);
+
+ private:
+  std::map<std::string, std::uint64_t> last_;
+};
+
+}  // namespace sluice::agent
