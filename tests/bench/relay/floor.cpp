@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kBatch = 64, kSlot = 2304, kRoom = 64, kEsp = 16, kIcv = 16, kUdp = 8, kRelay = 4;
 constexpr std::size_t kGroSize = 65536, kGroBatch = 8, kMaxSegmented = 65000;
-constexpr std::uint16_t kFloorNatt = 4502;
+constexpr std::uint16_t kFloorNatt = 4502, kSocketsNatt = 4503, kSocketsPort = 4603;
 constexpr int kPatienceMs = 20;
 
 struct Sa {
@@ -56,10 +56,10 @@ int bound_socket(const Endpoint& at, bool gro) {
 
 class Floor final : public RelayPath {
  public:
-  explicit Floor(const Nets& nets) {
+  Floor(const Nets& nets, bool crypto) : crypto_(crypto) {
     nets.enter_edge();
-    clients_fd_ = bound_socket({kEdgeToClients, kFloorNatt}, false);
-    agent_fd_ = bound_socket({kEdgeToAgent, kFloorPort}, true);
+    clients_fd_ = bound_socket({kEdgeToClients, client_side_port()}, false);
+    agent_fd_ = bound_socket({kEdgeToAgent, agent_side_port()}, true);
     manager_ = alloc_mb_mgr(0);
     init_mb_mgr_auto(manager_, nullptr);
     load_key(kSpiToAgent, agent_out_, agent_salt_out_);
@@ -71,9 +71,9 @@ class Floor final : public RelayPath {
     ::close(agent_fd_);
     free_mb_mgr(manager_);
   }
-  std::string_view name() const override { return "floor"; }
-  std::uint16_t client_side_port() const override { return kFloorNatt; }
-  std::uint16_t agent_side_port() const override { return kFloorPort; }
+  std::string_view name() const override { return crypto_ ? "floor" : "sockets"; }
+  std::uint16_t client_side_port() const override { return crypto_ ? kFloorNatt : kSocketsNatt; }
+  std::uint16_t agent_side_port() const override { return crypto_ ? kFloorPort : kSocketsPort; }
 
   void use(const esp::Suite&, std::uint32_t clients) override {
     sas_ = std::vector<Sa>(clients);
@@ -121,6 +121,8 @@ class Floor final : public RelayPath {
     manager_->gcm128_pre(bytes.data(), &key);
     std::memcpy(salt, bytes.data() + 16, 4);
   }
+  /// What no crypto has decrypted names no client.
+  std::size_t next_client() { return (next_ += 7919) % sas_.size(); }
   static bool wait(int fd) {
     pollfd one{fd, POLLIN, 0};
     return ::poll(&one, 1, kPatienceMs) > 0;
@@ -164,6 +166,7 @@ class Floor final : public RelayPath {
   /// `aad` at the header, text behind the IV, `to` where the text goes.
   void submit(bool seal, const gcm_key_data& key, const std::uint8_t* salt, Packet& p, const std::uint8_t* esp,
               std::uint8_t* to, std::size_t text, std::uint64_t high) {
+    if (!crypto_) return;
     IMB_JOB& job = *manager_->get_next_job(manager_);
     std::memcpy(p.nonce, salt, 4);
     std::memcpy(p.nonce + 4, esp + 8, 8);
@@ -208,7 +211,7 @@ class Floor final : public RelayPath {
     }
     for (std::size_t i = 0; i < count; ++i) {
       auto& p = packets_[i];
-      if (std::memcmp(p.tag, p.data + p.size - kIcv, kIcv) != 0) fail("floor: not authentic");
+      if (crypto_ && std::memcmp(p.tag, p.data + p.size - kIcv, kIcv) != 0) fail("floor: not authentic");
     }
   }
 
@@ -231,13 +234,13 @@ class Floor final : public RelayPath {
     p.data = slot(i);
     p.size = size;
     submit(false, agent_in_, agent_salt_in_, p, frame, p.data + kEsp, size - kEsp - kIcv, 0);
-    if (std::memcmp(p.tag, frame + size - kIcv, kIcv) != 0) fail("floor: not authentic");
+    if (crypto_ && std::memcmp(p.tag, frame + size - kIcv, kIcv) != 0) fail("floor: not authentic");
   }
 
   void flush_down(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       auto& p = packets_[i];
-      auto& sa = sas_[load_be32(p.data + kEsp) - 1];
+      auto& sa = sas_[crypto_ ? load_be32(p.data + kEsp) - 1 : next_client()];
       p.data -= kUdp - kRelay;
       p.size += kUdp - kRelay;
       store_be32(p.data, sa.spi.value());
@@ -278,12 +281,14 @@ class Floor final : public RelayPath {
     }
   }
 
+  bool crypto_;
   int clients_fd_ = -1, agent_fd_ = -1;
   IMB_MGR* manager_ = nullptr;
   alignas(64) gcm_key_data agent_in_;
   alignas(64) gcm_key_data agent_out_;
   std::uint8_t agent_salt_in_[4], agent_salt_out_[4];
   std::uint64_t agent_sequence_ = 0;
+  std::size_t next_ = 0;
   sockaddr_storage agent_name_{};
   std::vector<Sa> sas_;
   edge::FlatTable<Sa> table_;
@@ -298,9 +303,9 @@ class Floor final : public RelayPath {
 
 }  // namespace
 
-std::unique_ptr<RelayPath> make_floor(const Nets& nets) { return std::make_unique<Floor>(nets); }
+std::unique_ptr<RelayPath> make_floor(const Nets& nets, bool crypto) { return std::make_unique<Floor>(nets, crypto); }
 #else
-std::unique_ptr<RelayPath> make_floor(const Nets&) { return nullptr; }
+std::unique_ptr<RelayPath> make_floor(const Nets&, bool) { return nullptr; }
 #endif
 
 }  // namespace sluice::bench

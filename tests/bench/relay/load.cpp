@@ -64,10 +64,9 @@ Helper::~Helper() {
   thread_.join();
 }
 
-void Helper::call(std::function<void()> task) {
+void Helper::start(std::function<void()> task) {
   task_ = std::move(task);
   todo_.release();
-  done_.acquire();
 }
 
 Load::Load(const Nets& nets, unsigned core)

@@ -30,7 +30,12 @@ class Helper {
  public:
   explicit Helper(std::function<void()> start);
   ~Helper();
-  void call(std::function<void()> task);
+  void call(std::function<void()> task) {
+    start(std::move(task));
+    wait();
+  }
+  void start(std::function<void()> task);
+  void wait() { done_.acquire(); }
 
  private:
   std::function<void()> task_;

@@ -1,6 +1,6 @@
 // Measures the relay path and its floor; prints JSON: one object for each case, CPU nanoseconds a packet of the thread
 // that relays (what the kernel does for it on that thread included).
-//   relay_bench [--rounds N] [--runs N] [--sas 1,4096,100000] [--quick]
+//   relay_bench [--rounds N] [--runs N] [--sas 1,4096,100000]
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -19,7 +19,7 @@ struct Settings {
   std::vector<std::size_t> sizes{64, 512, 1400};
   std::vector<std::string> ways{"up", "down"};
   std::vector<std::string> suites{"gcm", "cbc"};
-  std::vector<std::string> paths{"floor", "edge"};
+  std::vector<std::string> paths{"sockets", "floor", "edge"};
 };
 
 double median(std::vector<double> values) {
@@ -54,15 +54,18 @@ void measure(const Settings& s, nlohmann::json& out) {
   pin(0);
   Load load(nets, 1);
   std::vector<std::unique_ptr<RelayPath>> paths;
-  if (auto floor = make_floor(nets)) paths.push_back(std::move(floor));
-  paths.push_back(make_product(nets, "auto"));
+  for (const bool crypto : {false, true}) {
+    if (auto floor = make_floor(nets, crypto)) paths.push_back(std::move(floor));
+  }
+  paths.push_back(make_product(nets));
   for (const auto& suite_name : s.suites) {
     const auto& suite = esp::suite(suite_name == "gcm" ? esp::SuiteId::kAesGcm128 : esp::SuiteId::kAes128CbcSha1);
     for (const auto sas : s.sas) {
       load.use(suite, sas);
       std::vector<RelayPath*> chosen;
       for (const auto& path : paths) {
-        if (path->name() == "floor" && suite_name != "gcm") continue;
+        if (path->name() != "edge" && suite_name != "gcm") continue;
+        if (path->name() == "sockets" && sas != 1) continue;
         if (std::find(s.paths.begin(), s.paths.end(), path->name()) == s.paths.end()) continue;
         path->use(suite, sas);
         chosen.push_back(path.get());
@@ -91,6 +94,65 @@ void measure(const Settings& s, nlohmann::json& out) {
   }
 }
 
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// What two packet loops on two cores carry at once, over what one carries while the other is idle: from the CPU time
+/// of rounds in which they ran side by side for most of the time.
+double two_workers(const Settings& s, bool up) {
+  constexpr std::size_t kBurstsEach = 8, kSize = 1400;
+  constexpr double kMostly = 0.7;
+  const Nets nets;
+  pin(0);
+  Load load(nets, 1);
+  Helper beside([&nets] {
+    nets.enter_edge();
+    pin(1);
+  });
+  const auto one = make_product(nets, 0), two = make_product(nets, 1);
+  load.use(esp::suite(esp::SuiteId::kAesGcm128), 1);
+  one->use(esp::suite(esp::SuiteId::kAesGcm128), 1);
+  two->use(esp::suite(esp::SuiteId::kAesGcm128), 1);
+  struct Took {
+    double cpu = 0, begin = 0, end = 0;
+  };
+  const auto send = [&](RelayPath& path) {
+    for (std::size_t i = 0; i < kBurstsEach; ++i) {
+      up ? load.send_up(kSize, path.client_side_port()) : load.send_down(kSize, path.agent_side_port());
+    }
+  };
+  const auto relay = [up](RelayPath& path, Took& took) {
+    took.begin = wall_seconds();
+    const double cpu = cpu_seconds();
+    up ? path.relay_up(kRound * kBurstsEach) : path.relay_down(kRound * kBurstsEach);
+    took.cpu = cpu_seconds() - cpu;
+    took.end = wall_seconds();
+  };
+  std::vector<double> alone, first, second;
+  for (std::size_t round = 0; round < s.runs * s.rounds; ++round) {
+    Took a, b;
+    send(*one);
+    relay(*one, a);
+    alone.push_back(a.cpu);
+    send(*one);
+    send(*two);
+    beside.start([&] { relay(*two, b); });
+    relay(*one, a);
+    beside.wait();
+    up ? load.arrived_at_agent() : load.arrived_at_clients();
+    const double shared = std::min(a.end, b.end) - std::max(a.begin, b.begin);
+    if (shared < kMostly * std::max(a.end - a.begin, b.end - b.begin)) continue;
+    first.push_back(a.cpu);
+    second.push_back(b.cpu);
+  }
+  if (first.empty()) return 0;
+  std::fprintf(stderr, "two workers %s: alone %.0f ns, side by side %.0f and %.0f, %zu rounds\n", up ? "up" : "down",
+               median(alone) / kRound / kBurstsEach * 1e9, median(first) / kRound / kBurstsEach * 1e9,
+               median(second) / kRound / kBurstsEach * 1e9, first.size());
+  return median(alone) / median(first) + median(alone) / median(second);
+}
+
 }  // namespace
 }  // namespace sluice::bench
 
@@ -105,7 +167,14 @@ int main(int argc, char** argv) {
   cli.add_option("--ways", s.ways)->delimiter(',');
   cli.add_option("--suites", s.suites)->delimiter(',');
   cli.add_option("--paths", s.paths)->delimiter(',');
+  bool workers = false;
+  cli.add_flag("--workers", workers, "two packet loops at once against one");
   CLI11_PARSE(cli, argc, argv);
+  if (workers) {
+    const nlohmann::json ratios = {{"up", two_workers(s, true)}, {"down", two_workers(s, false)}};
+    std::printf("%s\n", ratios.dump().c_str());
+    return 0;
+  }
   auto out = nlohmann::json::array();
   measure(s, out);
   std::printf("%s\n", out.dump(1).c_str());

@@ -25,9 +25,10 @@ class RelayPath {
   virtual void relay_down(std::size_t packets) = 0;
 };
 
-/// Sockets, ipsec-mb and a table of SPIs; nothing else. AES-128-GCM only; nullptr without ipsec-mb.
-std::unique_ptr<RelayPath> make_floor(const Nets& nets);
-/// The edge's own packet loop. `engine`: "auto" and so on.
-std::unique_ptr<RelayPath> make_product(const Nets& nets, std::string_view engine);
+/// Sockets, ipsec-mb and a table of SPIs; nothing else. AES-128-GCM only; nullptr without ipsec-mb. Without `crypto`
+/// the sockets alone: what it sends is rubbish.
+std::unique_ptr<RelayPath> make_floor(const Nets& nets, bool crypto);
+/// The edge's own packet loop. `index`: 0 or 1, with ports of their own.
+std::unique_ptr<RelayPath> make_product(const Nets& nets, std::uint16_t index = 0);
 
 }  // namespace sluice::bench

@@ -47,22 +47,26 @@ ByteVector sccrq() {
 
 class Product final : public RelayPath {
  public:
-  Product(const Nets& nets, std::string_view engine) : nets_(nets), engine_(engine), wake_(::eventfd(0, EFD_NONBLOCK)) {}
+  Product(const Nets& nets, std::uint16_t index)
+      : nets_(nets),
+        natt_port_(static_cast<std::uint16_t>(kNattPort + 10 * index)),
+        data_port_(static_cast<std::uint16_t>(kAgentPort + 10 * index)),
+        wake_(::eventfd(0, EFD_NONBLOCK)) {}
 
   std::string_view name() const override { return "edge"; }
-  std::uint16_t client_side_port() const override { return kNattPort; }
-  std::uint16_t agent_side_port() const override { return kAgentPort; }
+  std::uint16_t client_side_port() const override { return natt_port_; }
+  std::uint16_t agent_side_port() const override { return data_port_; }
 
   void use(const esp::Suite& suite, std::uint32_t clients) override {
     loop_.reset();
     nets_.enter_edge();
     edge::WorkerPorts ports;
     constexpr std::size_t kBuffer = 64 << 20;
-    ports.natt = or_exit(transport::open_worker_ports({.bind = {kEdgeToClients, kNattPort}, .buffer_bytes = kBuffer}, 1));
-    ports.channel = or_exit(transport::open_channel_ports({.bind = {kEdgeToAgent, kAgentPort}, .buffer_bytes = kBuffer}, 1));
+    ports.natt = or_exit(transport::open_worker_ports({.bind = {kEdgeToClients, natt_port_}, .buffer_bytes = kBuffer}, 1));
+    ports.channel = or_exit(transport::open_channel_ports({.bind = {kEdgeToAgent, data_port_}, .buffer_bytes = kBuffer}, 1));
     app::SystemRandom random;
     const auto ignore = [](edge::Event) {};
-    auto pipeline = std::make_unique<edge::Pipeline>(or_exit(esp::make_engine(engine_, random)), 256, ignore);
+    auto pipeline = std::make_unique<edge::Pipeline>(or_exit(esp::make_engine("auto", random)), 256, ignore);
     loop_ = std::make_unique<edge::PacketLoop>(std::move(ports), std::move(pipeline), ignore, wake_.get());
     install(suite, clients);
   }
@@ -88,7 +92,7 @@ class Product final : public RelayPath {
         spec.spi = spi;
         spec.inbound = inbound;
         spec.udp_encapsulated = true;
-        const Endpoint local{kEdgeToClients, kNattPort}, remote{client_address(i), kClientPort};
+        const Endpoint local{kEdgeToClients, natt_port_}, remote{client_address(i), kClientPort};
         spec.source = inbound ? remote : local;
         spec.destination = inbound ? local : remote;
         spec.encryption_key = secret(spi, suite.keying_size());
@@ -113,15 +117,15 @@ class Product final : public RelayPath {
   }
 
   const Nets& nets_;
-  std::string engine_;
+  std::uint16_t natt_port_, data_port_;
   app::UniqueFd wake_;
   std::unique_ptr<edge::PacketLoop> loop_;
 };
 
 }  // namespace
 
-std::unique_ptr<RelayPath> make_product(const Nets& nets, std::string_view engine) {
-  return std::make_unique<Product>(nets, engine);
+std::unique_ptr<RelayPath> make_product(const Nets& nets, std::uint16_t index) {
+  return std::make_unique<Product>(nets, index);
 }
 
 }  // namespace sluice::bench
