@@ -57,12 +57,16 @@ std::optional<SccrqInfo> read_sccrq(Bytes packet) {
       .protocol_version = message->u16(AvpType::kProtocolVersion).value_or(0),
       .has_challenge = message->has(AvpType::kChallenge),
       .ns = header->ns,
+      .size = packet.size(),
   };
 }
 
 ByteVector refuse_sccrq(const SccrqInfo& sccrq, std::string_view text, TunnelId local, StopResult result,
                         ErrorCode error) {
   const auto nr = static_cast<std::uint16_t>(sccrq.ns + 1);
+  const auto plain = stop_ccn(sccrq.assigned_tunnel, local, 0, nr, result, error, {}).size() +
+                     (error == ErrorCode::kNone ? 2 : 0);
+  text = text.substr(0, sccrq.size > plain ? sccrq.size - plain : 0);
   return stop_ccn(sccrq.assigned_tunnel, local, 0, nr, result, error, text);
 }
 

@@ -24,13 +24,15 @@ struct SccrqInfo {
   std::uint16_t protocol_version = 0x0100;
   bool has_challenge = false;
   std::uint16_t ns = 0;
+  std::size_t size = 0;  ///< of the packet, octets
 };
 
 /// Reads a packet that is an SCCRQ; nothing if it is anything else or lacks its Assigned Tunnel ID.
 std::optional<SccrqInfo> read_sccrq(Bytes packet);
 
 /// A StopCCN that refuses an SCCRQ without a tunnel of our own: result 2 error 4 ("insufficient resources")
-/// by default. `local` is named as our tunnel id. Stateless: answer each SCCRQ with it again.
+/// by default. `local` is named as our tunnel id. Stateless: answer each SCCRQ with it again. The text is cut
+/// so that the answer is no longer than the question.
 ByteVector refuse_sccrq(const SccrqInfo& sccrq, std::string_view text, TunnelId local = TunnelId{1},
                         StopResult result = StopResult::kError, ErrorCode error = ErrorCode::kResources);
 

@@ -15,24 +15,34 @@ constexpr auto kFarewellSpread = std::chrono::seconds(2);
 constexpr auto kComeBackTime = std::chrono::seconds(10);
 // UDP, the largest L2TP data header without sequence numbers, PPP address, control and protocol.
 constexpr std::size_t kPppOverhead = 8 + 8 + 4;
+// How often all tunnels are looked through.
+constexpr auto kSweep = std::chrono::seconds(1);
 
 }  // namespace
+
+const Relays::Ids& Relays::of(PeerId peer) const {
+  static const Ids kNone;
+  const auto found = by_peer_.find(peer);
+  return found == by_peer_.end() ? kNone : found->second;
+}
+
+Relays::Ids Relays::same_tunnel(const SccrqArrived& event, TunnelId assigned) const {
+  Ids out;
+  for (const auto id : of(event.peer)) {
+    const auto& relay = relays_.at(id);
+    const bool same = relay.client_tunnel == assigned && relay.client_port == event.client_port;
+    if (same && relay.stage != RelayStage::kFarewell) out.push_back(id);
+  }
+  return out;
+}
 
 void Relays::on_sccrq(const SccrqArrived& event) {
   const auto* peer = context_.peers.find(event.peer);
   const auto sccrq = l2tp::read_sccrq(event.packet);
   if (peer == nullptr || !sccrq) return;
-  std::vector<RelayId> stale;
-  std::size_t count = 0;
-  for (const auto& [id, relay] : relays_) {
-    if (relay.peer != event.peer || relay.stage == RelayStage::kFarewell) continue;
-    ++count;
-    if (relay.client_tunnel != sccrq->assigned_tunnel || relay.client_port != event.client_port) continue;
-    if (relay.stage == RelayStage::kPlacing) return;  // a resend while the agent has not answered
-    stale.push_back(id);
-  }
-  for (const auto id : stale) {
+  for (const auto id : same_tunnel(event, sccrq->assigned_tunnel)) {
     auto& old = *find(id);
+    if (old.stage == RelayStage::kPlacing) return;  // a resend while the agent has not answered
     if (auto* backend = context_.backends.find(old.backend); backend != nullptr && backend->channel != nullptr) {
       backend->channel->close_tunnel(id, channel::CloseCause::kByClient, "the client started anew");
     }
@@ -40,30 +50,51 @@ void Relays::on_sccrq(const SccrqArrived& event) {
     context_.post(old.worker, UnbindRelay{id});
     remove(id);
   }
-
-  const RelayId id(next_id_++);
-  Relay& relay = relays_[id];
-  relay.id = id;
-  relay.peer = peer->id;
-  relay.worker = peer->worker;
-  relay.client_tunnel = sccrq->assigned_tunnel;
-  relay.client_port = event.client_port;
-  relay.client_host = sccrq->host_name;
-  relay.correlation_id = peer->correlation_id + "-" + std::to_string(id.value());
-  relay.opened_at = context_.unix_seconds();
-  relay.agent_tunnel = free_tunnel_id(peer->id);
-  relay.first_packet = event.packet;
-  relay.stats = std::make_shared<RelayStats>();
-  if (count - stale.size() >= kMaxPerPeer) return refuse(relay, "too many tunnels from this client");
+  auto& relay = add(*peer, event, *sccrq);
+  if (const auto why = beyond_limits(relay); !why.empty()) return refuse(relay, why);
   place(relay);
 }
 
+Relay& Relays::add(const Peer& peer, const SccrqArrived& event, const l2tp::SccrqInfo& sccrq) {
+  const auto id = take_id();
+  Relay& relay = relays_[id];
+  relay.id = id;
+  relay.peer = peer.id;
+  relay.identity = peer.identity;
+  relay.worker = peer.worker;
+  relay.client_tunnel = sccrq.assigned_tunnel;
+  relay.client_port = event.client_port;
+  relay.client_host = sccrq.host_name;
+  relay.correlation_id = peer.correlation_id + "-" + std::to_string(id.value());
+  relay.opened_at = context_.unix_seconds();
+  relay.opened = context_.now();
+  relay.agent_tunnel = free_tunnel_id(peer.id);
+  relay.first_packet = event.packet;
+  relay.stats = std::make_shared<RelayStats>();
+  by_peer_[relay.peer].push_back(id);
+  ++by_identity_[relay.identity];
+  return relay;
+}
+
+std::string_view Relays::beyond_limits(const Relay& relay) const {
+  const auto& limits = context_.limits;
+  const auto& ids = of(relay.peer);
+  const auto count = std::count_if(ids.begin(), ids.end(),
+                                   [&](RelayId id) { return relays_.at(id).stage != RelayStage::kFarewell; });
+  if (limits.tunnels_per_peer != 0 && count > std::int64_t{limits.tunnels_per_peer}) {
+    return "too many tunnels from this client";
+  }
+  if (limits.tunnels_per_identity != 0 && by_identity_.at(relay.identity) > limits.tunnels_per_identity) {
+    return "too many tunnels of this identity";
+  }
+  return {};
+}
+
 TunnelId Relays::free_tunnel_id(PeerId peer) const {
+  const auto& ids = of(peer);
   for (;;) {
     const TunnelId id(context_.random.u16());
-    const bool taken = std::any_of(relays_.begin(), relays_.end(), [&](const auto& row) {
-      return row.second.peer == peer && row.second.agent_tunnel == id;
-    });
+    const bool taken = std::any_of(ids.begin(), ids.end(), [&](RelayId r) { return relays_.at(r).agent_tunnel == id; });
     if (id && !taken) return id;
   }
 }
@@ -149,7 +180,7 @@ void Relays::refused(const Backend& backend, const channel::TunnelRefuse& no) {
 
 void Relays::closed_by_agent(const Backend& backend, const channel::TunnelClose& close) {
   auto* relay = find(backend, close.relay);
-  if (relay == nullptr) return;
+  if (relay == nullptr || relay->stage == RelayStage::kFarewell) return;
   app::log_info("tunnel closed", {LogField("id", relay->correlation_id), LogField("agent", backend.name),
                                   LogField("by", channel::to_string(close.cause)), LogField("cause", close.text)});
   end_sessions(*relay, "tunnel-closed", close.text);
@@ -168,6 +199,21 @@ void Relays::session_up(const Backend& backend, const channel::SessionUp& up) {
                                LogField("auth", up.auth_method), LogField("agent", backend.name)});
   context_.session_up(*relay, session);
   relay->agent_sessions[up.session] = std::move(session);
+  std::size_t sessions = 0;
+  for (const auto id : of(relay->peer)) sessions += relays_.at(id).agent_sessions.size();
+  const auto limit = context_.limits.sessions_per_peer;
+  if (limit != 0 && sessions > limit) end(*relay, "too-many-sessions", "too many sessions of this client");
+}
+
+void Relays::end(Relay& relay, const std::string& cause, const std::string& text) {
+  app::log_warning("tunnel ended", {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
+                                    LogField("cause", text)});
+  if (auto* backend = context_.backends.find(relay.backend); backend != nullptr && backend->channel != nullptr) {
+    backend->channel->close_tunnel(relay.id, channel::CloseCause::kAdmin, text);
+  }
+  end_sessions(relay, cause, text);
+  relay.stage = RelayStage::kFarewell;
+  context_.post(relay.worker, Farewell{relay.id, l2tp::StopResult::kGeneral, text});
 }
 
 void Relays::session_down(const Backend& backend, const channel::SessionDown& down) {
@@ -196,6 +242,7 @@ void Relays::on_observed(TunnelObserved event) {
   auto* relay = find(event.relay);
   if (relay == nullptr) return;
   relay->sessions = std::move(event.sessions);
+  if (event.what == l2tp::Observation::kTunnelUp) relay->established = true;
   if (!event.client_host.empty()) relay->client_host = event.client_host;
   if (event.what == l2tp::Observation::kTunnelClosed || event.what == l2tp::Observation::kSessionClosed) {
     app::log_info(event.what == l2tp::Observation::kTunnelClosed ? "tunnel closing" : "session closing",
@@ -229,17 +276,14 @@ void Relays::on_backend_down(const Backend& backend, const std::string& cause, b
 void Relays::on_farewell_done(const FarewellDone& event) {
   auto* relay = find(event.relay);
   if (relay == nullptr) return;
-  app::log_info("client told of the lost agent", {LogField("id", relay->correlation_id),
-                                                  LogField("acknowledged", event.acknowledged)});
+  app::log_info("client told that its tunnel is over", {LogField("id", relay->correlation_id),
+                                                        LogField("acknowledged", event.acknowledged)});
   peers_due_.emplace(context_.now() + kComeBackTime, relay->peer);
   remove(event.relay);
 }
 
 void Relays::on_peer_gone(const Peer& peer) {
-  std::vector<RelayId> ids;
-  for (const auto& [id, relay] : relays_) {
-    if (relay.peer == peer.id) ids.push_back(id);
-  }
+  const Ids ids = of(peer.id);
   for (const auto id : ids) {
     auto& relay = *find(id);
     auto* backend = context_.backends.find(relay.backend);
@@ -266,17 +310,29 @@ void Relays::tick(Duration peer_grace) {
   while (!peers_due_.empty() && peers_due_.begin()->first <= now) {
     const auto peer = peers_due_.begin()->second;
     peers_due_.erase(peers_due_.begin());
-    const bool back = std::any_of(relays_.begin(), relays_.end(), [&](const auto& r) { return r.second.peer == peer; });
-    if (!back) context_.end_peer(peer);
+    if (of(peer).empty()) context_.end_peer(peer);
   }
+  if (swept_ && now - *swept_ < kSweep) return;
+  swept_ = now;
+  sweep(now, peer_grace);
+}
+
+void Relays::sweep(Instant now, Duration peer_grace) {
   std::vector<PeerId> bare;
-  for (const auto& [id, relay] : relays_) {
-    const auto* peer = context_.peers.find(relay.peer);
-    if (peer != nullptr && peer->bare_since && now - *peer->bare_since >= peer_grace) bare.push_back(peer->id);
+  for (const auto& [id, ids] : by_peer_) {
+    const auto* peer = context_.peers.find(id);
+    if (peer != nullptr && peer->bare_since && now - *peer->bare_since >= peer_grace) bare.push_back(id);
   }
   for (const auto id : bare) {
     if (const auto* peer = context_.peers.find(id)) on_peer_gone(*peer);
   }
+  const auto limit = context_.limits.half_open;
+  Ids late;
+  for (const auto& [id, relay] : relays_) {
+    const bool half_open = relay.stage == RelayStage::kBound && !relay.established;
+    if (half_open && limit > Duration::zero() && now - relay.opened >= limit) late.push_back(id);
+  }
+  for (const auto id : late) end(*find(id), "half-open", "the tunnel was not established in time");
 }
 
 void Relays::close_all(channel::CloseCause cause, const std::string& text) {
@@ -313,6 +369,10 @@ void Relays::remove(RelayId id) {
   auto* relay = find(id);
   if (relay == nullptr) return;
   take_back(*relay);
+  auto& ids = by_peer_[relay->peer];
+  std::erase(ids, id);
+  if (ids.empty()) by_peer_.erase(relay->peer);
+  if (--by_identity_[relay->identity] == 0) by_identity_.erase(relay->identity);
   relays_.erase(id);
 }
 

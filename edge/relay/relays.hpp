@@ -30,9 +30,18 @@ struct AgentSession {
   std::int64_t since = 0;  ///< seconds since the epoch
 };
 
+/// What one client may hold. 0: no limit.
+struct TunnelLimits {
+  std::uint32_t tunnels_per_peer = 8;
+  std::uint32_t tunnels_per_identity = 0;  ///< with a pre-shared key many clients have the same identity
+  std::uint32_t sessions_per_peer = 16;
+  Duration half_open = std::chrono::seconds(90);  ///< longest time without SCCCN; the agent's own is shorter
+};
+
 struct Relay {
   RelayId id;
   PeerId peer;
+  std::string identity;  ///< of the peer
   std::uint32_t worker = 0;
   RelayStage stage = RelayStage::kPlacing;
   BackendId backend;
@@ -43,6 +52,8 @@ struct Relay {
   std::string client_host;
   std::string correlation_id;
   std::int64_t opened_at = 0;  ///< seconds since the epoch
+  Instant opened{};
+  bool established = false;  ///< SCCCN passed
   std::vector<BackendId> tried;
   ByteVector first_packet;
   std::vector<l2tp::ObservedSession> sessions;
@@ -62,12 +73,11 @@ struct RelaysContext {
   std::function<void(const Relay&, const AgentSession&)> session_up;
   std::function<void(const Relay&, const AgentSession&, const std::string& cause, const std::string& text)> session_down;
   std::uint32_t mtu = 1500;
+  TunnelLimits limits{};
 };
 
 class Relays {
  public:
-  static constexpr std::size_t kMaxPerPeer = 8;
-
   explicit Relays(RelaysContext context) : context_(std::move(context)) {}
 
   // From the workers.
@@ -87,8 +97,20 @@ class Relays {
 
   const std::map<RelayId, Relay>& all() const { return relays_; }
   std::size_t session_count() const;
+  /// A relay number that nobody has, for a tunnel of the edge's own.
+  RelayId take_id() { return RelayId(next_id_++); }
 
  private:
+  using Ids = std::vector<RelayId>;
+
+  /// Tunnels of the client under the id of this SCCRQ, to be replaced by it.
+  Ids same_tunnel(const SccrqArrived& event, TunnelId assigned) const;
+  Relay& add(const Peer& peer, const SccrqArrived& event, const l2tp::SccrqInfo& sccrq);
+  std::string_view beyond_limits(const Relay& relay) const;
+  const Ids& of(PeerId peer) const;
+  /// Ends a tunnel from here: the agent forgets it and the client is told.
+  void end(Relay& relay, const std::string& cause, const std::string& text);
+  void sweep(Instant now, Duration peer_grace);
   void place(Relay& relay);
   void refuse(Relay& relay, std::string_view why);
   void accepted(const Backend& backend, RelayId id);
@@ -107,6 +129,9 @@ class Relays {
   RelaysContext context_;
   std::uint32_t next_id_ = 1;
   std::map<RelayId, Relay> relays_;
+  std::map<PeerId, Ids> by_peer_;
+  std::map<std::string, std::uint32_t> by_identity_;  ///< tunnels
+  std::optional<Instant> swept_;
   std::multimap<Instant, RelayId> farewells_due_;
   std::multimap<Instant, PeerId> peers_due_;  // told farewell, given time to come back
 };

@@ -92,11 +92,89 @@ TEST(Relays, GivesEachTunnelOfAPeerAnIdOfItsOwnAndLimitsThem) {
   Tables tables;
   auto& agent = tables.add_agent("agent1");
   tables.dial_in(1, "203.0.113.5:40001");
-  for (std::uint16_t i = 1; i <= Relays::kMaxPerPeer + 1; ++i) tables.sccrq(tables.peer_of(1), i);
+  for (std::uint16_t i = 1; i <= TunnelLimits().tunnels_per_peer + 1; ++i) tables.sccrq(tables.peer_of(1), i);
   std::set<TunnelId> ids;
   for (const auto& open : agent.opened) ids.insert(open.assigned_tunnel);
-  EXPECT_EQ(ids.size(), Relays::kMaxPerPeer);
+  EXPECT_EQ(ids.size(), TunnelLimits().tunnels_per_peer);
   EXPECT_EQ(tables.posted<SendL2tp>().size(), 1U);
+}
+
+TEST(Relays, LimitsTheTunnelsOfAnIdentityOverAllItsPeers) {
+  Tables tables(2, {.tunnels_per_identity = 2});
+  auto& agent = tables.add_agent("agent1");
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    tables.dial_in(i, ("203.0.113.5:4000" + std::to_string(i)).c_str(), "CN=alice");
+    tables.sccrq(tables.peer_of(i), 77);
+  }
+  tables.dial_in(4, "203.0.113.5:40004", "CN=bob");
+  tables.sccrq(tables.peer_of(4), 77);
+  EXPECT_EQ(agent.opened.size(), 3U) << "two of alice, one of bob";
+  EXPECT_EQ(tables.posted<SendL2tp>().size(), 1U) << "the third of alice is told";
+  tables.agent_says(agent, channel::TunnelClose{agent.opened[0].relay, channel::CloseCause::kByClient, ""});
+  tables.sccrq(tables.peer_of(3), 77);
+  EXPECT_EQ(agent.opened.size(), 4U) << "one that ended makes room";
+}
+
+TEST(Relays, NeverAnswersAnSccrqWithMoreThanItIsLong) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  // The shortest SCCRQ that there is: no agent is here, so it is refused.
+  l2tp::MessageBuilder shortest(l2tp::MessageType::kSccrq);
+  shortest.u16(l2tp::AvpType::kProtocolVersion, 0x0100)
+      .u32(l2tp::AvpType::kFramingCapabilities, 3)
+      .text(l2tp::AvpType::kHostName, "h")
+      .u16(l2tp::AvpType::kAssignedTunnelId, 9);
+  const auto packet = shortest.finish({}, {}, 0, 0);
+  tables.relays.on_sccrq({tables.peer_of(1), 1701, packet});
+  const auto refusals = tables.posted<SendL2tp>();
+  ASSERT_EQ(refusals.size(), 1U);
+  EXPECT_LE(refusals[0]->packet.size(), packet.size());
+  EXPECT_EQ(l2tp::parse_header(refusals[0]->packet)->tunnel, TunnelId(9));
+}
+
+TEST(Relays, EndsATunnelWithMoreSessionsThanAClientMayHave) {
+  Tables tables(2, {.sessions_per_peer = 2});
+  auto& agent = tables.add_agent("agent1");
+  tables.dial_in(1, "203.0.113.5:40001");
+  tables.sccrq(tables.peer_of(1), 77);
+  const auto relay = agent.opened.at(0).relay;
+  tables.agent_says(agent, channel::TunnelAccept{relay});
+  for (std::uint16_t i = 1; i <= 3; ++i) {
+    channel::SessionUp up;
+    up.relay = relay;
+    up.session = SessionId(i);
+    EXPECT_TRUE(tables.posted<Farewell>().empty());
+    tables.agent_says(agent, up);
+  }
+  EXPECT_EQ(tables.posted<Farewell>().size(), 1U) << "the client is told by StopCCN";
+  EXPECT_EQ(agent.closed.at(relay), channel::CloseCause::kAdmin);
+  EXPECT_EQ(tables.relays.session_count(), 0U);
+  EXPECT_EQ(tables.downs.size(), 3U);
+  tables.relays.on_farewell_done({relay, true});
+  EXPECT_TRUE(tables.relays.all().empty());
+}
+
+TEST(Relays, EndsATunnelThatStaysHalfOpen) {
+  Tables tables(2, {.half_open = seconds(30)});
+  auto& agent = tables.add_agent("agent1");
+  tables.dial_in(1, "203.0.113.5:40001");
+  tables.sccrq(tables.peer_of(1), 77);
+  tables.sccrq(tables.peer_of(1), 78);
+  for (const auto& open : agent.opened) tables.agent_says(agent, channel::TunnelAccept{open.relay});
+  const auto up = agent.opened.at(1).relay;
+  TunnelObserved observed;
+  observed.relay = up;
+  observed.what = l2tp::Observation::kTunnelUp;
+  tables.relays.on_observed(observed);
+  tables.now += seconds(29);
+  tables.relays.tick(seconds(15));
+  EXPECT_TRUE(tables.posted<Farewell>().empty());
+  tables.now += seconds(1);
+  tables.relays.tick(seconds(15));
+  const auto farewells = tables.posted<Farewell>();
+  ASSERT_EQ(farewells.size(), 1U);
+  EXPECT_EQ(farewells[0]->relay, agent.opened.at(0).relay);
+  EXPECT_EQ(agent.closed.size(), 1U);
 }
 
 TEST(Relays, ClosesTheOldTunnelWhenAClientStartsTheSameOneAnew) {

@@ -8,7 +8,7 @@ const char* const kLocal = "192.0.2.1:4500";
 
 }  // namespace
 
-Tables::Tables(std::uint32_t workers)
+Tables::Tables(std::uint32_t workers, TunnelLimits limits)
     : peers({.workers = workers},
             {.random = random,
              .now = [this] { return now; },
@@ -35,7 +35,8 @@ Tables::Tables(std::uint32_t workers)
               .end_peer = [this](PeerId peer) { ended.push_back(peer); },
               .session_up = [this](const Relay&, const AgentSession& session) { ups.push_back(session.user); },
               .session_down = [this](const Relay&, const AgentSession&, const std::string& cause,
-                                     const std::string&) { downs.push_back(cause); }}) {}
+                                     const std::string&) { downs.push_back(cause); },
+              .limits = limits}) {}
 
 SaSpec Tables::spec(Spi spi, std::uint32_t ike, const char* remote, bool inbound, const std::string& identity) const {
   SaSpec out;

@@ -53,7 +53,7 @@ class FakeChannel final : public transport::EdgeChannel {
 };
 
 struct Tables {
-  explicit Tables(std::uint32_t workers = 2);
+  explicit Tables(std::uint32_t workers = 2, TunnelLimits limits = {});
 
   /// An IKE SA and one child SA pair, as the provider brings them; gives the inbound SPI.
   Spi dial_in(std::uint32_t ike, const char* remote, const std::string& identity = "192.168.1.10");
