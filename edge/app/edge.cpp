@@ -77,7 +77,9 @@ void Edge::make_workers() {
     auto ports = open_ports(i, natt, channel);
     auto engine = or_throw(esp::make_engine(config_.engine, random_));
     workers_.push_back(std::make_unique<Worker>(i, std::move(ports), std::move(engine), config_.replay_window,
-                                                woken_.native_handle()));
+                                                woken_.native_handle(), PipelineLimits{.mtu = config_.mtu},
+                                                WorkerTuning{.pin = config_.pin,
+                                                             .busy_poll = std::chrono::microseconds(config_.busy_poll_us)}));
   }
   app::log_info("data plane ready", {LogField("workers", worker_count_),
                                      LogField("engine", workers_.front()->pipeline().engine_name())});

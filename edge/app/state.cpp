@@ -210,6 +210,9 @@ std::vector<DropView> Edge::drops() const {
     add_drops(out, "esp", pipeline.client_esp_drops(), [](esp::DropReason d) { return esp::drop_reason_name(d); });
     add_drops(out, "channel", pipeline.channel_esp_drops(), [](esp::DropReason d) { return esp::drop_reason_name(d); });
     add_drops(out, "l2tp", pipeline.l2tp_drops(), [](l2tp::DropReason d) { return l2tp::to_string(d); });
+    if (const auto oversize = pipeline.oversize().read(); oversize > 0) {
+      out.push_back({"relay", "oversize-fragmented", oversize});
+    }
     const auto& ports = worker->ports();
     for (const auto& port : ports.ike) add_port_drops(out, "udp-ike", port.counts());
     for (const auto& port : ports.natt) add_port_drops(out, "udp-natt", port.counts());

@@ -24,6 +24,8 @@ std::vector<app::Setting> settings_for(Config& c) {
       {"dataplane.replay_window", Number{&c.replay_window, 64, 4096}, "packets"},
       {"dataplane.delete_grace", &c.delete_grace, "seconds an old inbound SA lives on after its DELETE"},
       {"dataplane.peer_grace", &c.peer_grace, "seconds a tunnel outlives its last SA"},
+      {"dataplane.pin", &c.pin, "keep each data thread on a core of its own"},
+      {"dataplane.busy_poll_us", Number{&c.busy_poll_us, 0, 1000000}, "microseconds a data thread polls before it sleeps"},
       {"dataplane.mtu", Number{&c.mtu, 1280, 9000}, "MTU of the path to the clients, bytes"},
       {"channel.listen", &c.channel_listen, "address:port where agents dial", true},
       {"channel.agents", &c.agents, "names of agents that may connect"},

@@ -36,6 +36,8 @@ struct Config {
   std::uint32_t replay_window = 256;  ///< packets
   std::chrono::seconds delete_grace{5};
   std::chrono::seconds peer_grace{15};
+  bool pin = false;                   ///< each data worker to a core
+  std::uint32_t busy_poll_us = 0;     ///< how long a data worker keeps looking before it sleeps
   std::uint32_t mtu = 1500;
 
   Endpoint channel_listen;

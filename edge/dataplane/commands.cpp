@@ -69,6 +69,7 @@ void Pipeline::apply_one(AddSa& command, Instant now, OutgoingBatch& out) {
     entry->sa = std::move(*sa);
     entry->stats = command.stats;
     entry->sa->set_user(entry.get());
+    limit_by_time(*entry, spec.lifetime, now);
     inbound_.insert(spec.spi.value(), entry.get());
     peer.inbound.push_back(spec.spi);
     inbound_owned_[spec.spi] = std::move(entry);
@@ -76,6 +77,7 @@ void Pipeline::apply_one(AddSa& command, Instant now, OutgoingBatch& out) {
   } else {
     auto sa = engine_->make_outbound(parameters);
     if (!sa) return client_esp_drops_.add(esp::DropReason::kEngineFailure);
+    (*sa)->set_user(&peer);
     peer.outbound.push_back({spec.spi, command.paired_inbound, std::move(*sa), command.stats});
   }
 }
@@ -86,7 +88,7 @@ void Pipeline::apply_one(RemoveSa& command, Instant now, OutgoingBatch&) {
     if (found == inbound_owned_.end()) early_.take(command.spi, now);
     if (found == inbound_owned_.end() || found->second->remove_at) return;
     found->second->remove_at = now + command.grace;
-    lingering_.push_back(command.spi);
+    lingering_.emplace(*found->second->remove_at, command.spi);
     return;
   }
   const auto peer = peers_.find(command.peer);
@@ -102,12 +104,39 @@ void Pipeline::apply_one(RemoveSa& command, Instant now, OutgoingBatch&) {
   if (index < current) --current;
 }
 
+void Pipeline::limit_by_time(InboundEntry& entry, const SaLifetime& lifetime, Instant now) {
+  const auto limit = [&](std::uint64_t seconds, bool hard) -> std::optional<Instant> {
+    if (seconds == 0) return std::nullopt;
+    // Longer is as good as none, and would not fit a Duration.
+    constexpr std::uint64_t kLongest = std::uint64_t{365} * 24 * 3600;
+    const auto at = now + std::chrono::seconds(std::min(seconds, kLongest));
+    time_limits_.insert({at, entry.spi, hard});
+    return at;
+  };
+  entry.soft_at = limit(lifetime.soft_seconds, false);
+  entry.hard_at = limit(lifetime.hard_seconds, true);
+}
+
+void Pipeline::expire_by_time(Instant now) {
+  while (!time_limits_.empty() && time_limits_.begin()->at <= now) {
+    const auto limit = *time_limits_.begin();
+    time_limits_.erase(time_limits_.begin());
+    auto& entry = *inbound_owned_.at(limit.spi);
+    (limit.hard ? entry.hard_at : entry.soft_at).reset();
+    // One that only lingers after its DELETE has been replaced already.
+    if (!entry.remove_at) emit_(SaExpired{entry.peer->id, entry.spi, entry.peer->local, limit.hard});
+  }
+}
+
 void Pipeline::remove_inbound(Spi spi) {
   const auto found = inbound_owned_.find(spi);
   if (found == inbound_owned_.end()) return;
   inbound_.erase(spi.value());
   std::erase(found->second->peer->inbound, spi);
-  std::erase(lingering_, spi);
+  const auto& entry = *found->second;
+  if (entry.remove_at) lingering_.erase({*entry.remove_at, spi});
+  if (entry.soft_at) time_limits_.erase({*entry.soft_at, spi, false});
+  if (entry.hard_at) time_limits_.erase({*entry.hard_at, spi, true});
   inbound_owned_.erase(found);
 }
 
@@ -262,10 +291,8 @@ void Pipeline::finish_farewell(RelayState& relay, bool acknowledged) {
 }
 
 void Pipeline::on_timeout(Instant now, OutgoingBatch& out) {
-  const auto lingering = lingering_;
-  for (const auto spi : lingering) {
-    if (inbound_owned_.at(spi)->remove_at <= now) remove_inbound(spi);
-  }
+  while (!lingering_.empty() && lingering_.begin()->first <= now) remove_inbound(lingering_.begin()->second);
+  expire_by_time(now);
   const auto farewells = farewells_;
   for (const auto id : farewells) {
     auto& relay = *relays_.at(id);
@@ -276,7 +303,8 @@ void Pipeline::on_timeout(Instant now, OutgoingBatch& out) {
 std::optional<Instant> Pipeline::next_timeout() const {
   std::optional<Instant> next;
   const auto consider = [&](Instant at) { next = next ? std::min(*next, at) : at; };
-  for (const auto spi : lingering_) consider(*inbound_owned_.at(spi)->remove_at);
+  if (!lingering_.empty()) consider(lingering_.begin()->first);
+  if (!time_limits_.empty()) consider(time_limits_.begin()->at);
   for (const auto id : farewells_) consider(relays_.at(id)->farewell->next);
   return next;
 }

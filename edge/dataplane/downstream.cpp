@@ -6,6 +6,8 @@
 namespace sluice::edge {
 namespace {
 
+constexpr std::size_t kIpv4Header = 20, kIpv6Header = 40;
+
 std::uint32_t add_words(std::uint32_t sum, Bytes bytes) {
   for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) sum += load_be16(bytes.data() + i);
   if (bytes.size() % 2 != 0) sum += std::uint32_t{bytes.back()} << 8;
@@ -117,14 +119,27 @@ void Pipeline::seal_to_clients(OutgoingBatch& out) {
   engine_->seal(jobs);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const auto& job = jobs[i];
+    if (job.event != esp::LimitEvent::kNone) [[unlikely]] report_expiry(job);
     if (!job.ok()) {
       client_esp_drops_.add(job.result);
       continue;
     }
     const auto& target = work.targets[i];
+    const std::size_t headers = (target.remote.address.is_v6() ? kIpv6Header : kIpv4Header) +
+                                (target.exit == Exit::kClientUdp ? kUdpHeader : 0);
+    if (job.packet.length + headers > limits_.mtu) oversize_.add();
     out.add(target.exit, {job.packet.bytes(), target.remote, target.local});
   }
   work.seals = 0;
+}
+
+/// The peer's inbound half names the pair.
+void Pipeline::report_expiry(const esp::SealJob& job) {
+  const auto& peer = *static_cast<const PeerState*>(job.sa->user());
+  for (const auto& outbound : peer.outbound) {
+    if (outbound.sa.get() != job.sa) continue;
+    emit_(SaExpired{peer.id, outbound.paired_inbound, peer.local, job.event == esp::LimitEvent::kHard});
+  }
 }
 
 void Pipeline::send_to_client(PeerState& peer, std::uint16_t client_port, Bytes l2tp_packet, OutgoingBatch& out) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -44,9 +45,10 @@ class OutgoingBatch {
   std::vector<Outgoing> packets_;
 };
 
-/// What one client may ask of its worker.
+/// What one client may ask of its worker, and what its path takes.
 struct PipelineLimits {
   std::uint32_t control_per_second = 100;  ///< L2TP control messages of one peer; 0: no limit
+  std::uint32_t mtu = 1500;                ///< of the path to the clients, bytes
 };
 
 class Pipeline {
@@ -73,6 +75,8 @@ class Pipeline {
   const CounterArray<esp::DropReason>& channel_esp_drops() const { return channel_esp_drops_; }
   const CounterArray<l2tp::DropReason>& l2tp_drops() const { return l2tp_drops_; }
   const Counter& keepalives() const { return keepalives_; }
+  /// Packets to clients that do not fit the MTU whole: sent, and fragmented by the kernel.
+  const Counter& oversize() const { return oversize_; }
   std::string_view engine_name() const { return engine_->name(); }
   std::size_t inbound_sas() const { return inbound_.size(); }
   std::size_t relays() const { return relays_.size(); }
@@ -88,12 +92,20 @@ class Pipeline {
     esp::InboundSaPtr sa;
     std::shared_ptr<SaStats> stats;
     std::optional<Instant> remove_at;
+    std::optional<Instant> soft_at, hard_at;  // limits by time, still to come
   };
   struct OutboundEntry {
     Spi spi;
     Spi paired_inbound;
     esp::OutboundSaPtr sa;
     std::shared_ptr<SaStats> stats;
+  };
+  /// When an SA reaches a limit by time.
+  struct TimeLimit {
+    Instant at;
+    Spi spi;
+    bool hard = false;
+    auto operator<=>(const TimeLimit&) const = default;
   };
   struct FarewellState {
     l2tp::StopResult result{};
@@ -141,6 +153,9 @@ class Pipeline {
   void apply_one(AddPath& command, Instant now, OutgoingBatch& out);
   void apply_one(RemovePaths& command, Instant now, OutgoingBatch& out);
   void remove_inbound(Spi spi);
+  void limit_by_time(InboundEntry& entry, const SaLifetime& lifetime, Instant now);
+  void expire_by_time(Instant now);
+  void report_expiry(const esp::SealJob& job);
   /// In the tables, joined with its path; without a peer it is a probe's.
   RelayState& add_relay(RelayId id, PathKey path);
   void remove_relay(RelayId relay);
@@ -165,7 +180,8 @@ class Pipeline {
   FlatTable<RelayState> relay_table_;
   std::map<PathKey, std::unique_ptr<PathState>> paths_;
   FlatTable<PathState> path_table_;
-  std::vector<Spi> lingering_;     // inbound SAs with a time to go
+  std::set<std::pair<Instant, Spi>> lingering_;  // inbound SAs with a time to go
+  std::set<TimeLimit> time_limits_;              // of inbound SAs: a pair's halves end together
   std::vector<RelayId> farewells_;  // relays that say goodbye
 
   // Work space of one burst.
@@ -175,7 +191,7 @@ class Pipeline {
   CounterArray<Drop> drops_;
   CounterArray<esp::DropReason> client_esp_drops_, channel_esp_drops_;
   CounterArray<l2tp::DropReason> l2tp_drops_;
-  Counter keepalives_;
+  Counter keepalives_, oversize_;
 };
 
 }  // namespace sluice::edge

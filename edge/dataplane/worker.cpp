@@ -1,5 +1,7 @@
 #include "edge/dataplane/worker.hpp"
 
+#include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -21,7 +23,7 @@ void signal(int fd) {
 }  // namespace
 
 Worker::Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engine> engine,
-               std::uint32_t replay_window, int woken, PipelineLimits limits)
+               std::uint32_t replay_window, int woken, PipelineLimits limits, WorkerTuning tuning)
     : index_(index),
       woken_(woken),
       wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
@@ -30,7 +32,8 @@ Worker::Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engi
       loop_(std::move(ports),
             std::make_unique<Pipeline>(std::move(engine), replay_window, [this](Event event) { emit(std::move(event)); },
                                        limits),
-            [this](Event event) { emit(std::move(event)); }, wake_.get()) {
+            [this](Event event) { emit(std::move(event)); }, wake_.get()),
+      tuning_(tuning) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -57,12 +60,22 @@ void Worker::emit(Event event) {
   if (!events_.push(std::move(event))) lost_events_.add();
 }
 
+void Worker::pin() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(index_ % cores, &set);
+  // A core outside of what this process may use: it runs where it may.
+  ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);
+}
+
 void Worker::run() {
+  if (tuning_.pin) pin();
   while (!stopping_) {
     wait();
     const auto now = app::now();
     drain_commands(now);
-    loop_.receive(now);
+    if (loop_.receive(now)) last_packet_ = now;
     if (const auto next = pipeline().next_timeout(); next && *next <= now) loop_.on_timeout(now);
     if (std::exchange(emitted_, false)) signal(woken_);
   }
@@ -70,11 +83,12 @@ void Worker::run() {
 
 void Worker::wait() {
   int timeout = kMaxWaitMs;
+  const bool busy = tuning_.busy_poll.count() > 0 && app::now() - last_packet_ < tuning_.busy_poll;
   if (const auto next = pipeline().next_timeout()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - app::now()).count();
     timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, kMaxWaitMs));
   }
-  if (!loop_.wait(timeout)) return;
+  if (!loop_.wait(busy ? 0 : timeout)) return;
   std::uint64_t ignored = 0;
   [[maybe_unused]] const auto got = ::read(wake_.get(), &ignored, sizeof ignored);
 }

@@ -2,6 +2,7 @@
 // A data worker: one thread, its sockets, its pipeline, and the two queues that join it to the control thread.
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,12 +15,18 @@
 
 namespace sluice::edge {
 
+/// How a worker uses its core.
+struct WorkerTuning {
+  bool pin = false;                    ///< to the core with its index
+  std::chrono::microseconds busy_poll{0};  ///< keep looking so long after the last packet before sleeping
+};
+
 /// Thread: constructed, used and destroyed by the control thread; run() is its own thread.
 class Worker {
  public:
   /// `woken` is an eventfd that the worker writes when there are events to take.
   Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window,
-         int woken, PipelineLimits limits = {});
+         int woken, PipelineLimits limits = {}, WorkerTuning tuning = {});
   /// Stops and joins.
   ~Worker();
 
@@ -37,6 +44,7 @@ class Worker {
 
  private:
   void run();
+  void pin();
   void wait();
   void drain_commands(Instant now);
   void emit(Event event);
@@ -48,6 +56,8 @@ class Worker {
   SpscQueue<Event> events_;
   std::vector<Command> waiting_;  // control thread's
   PacketLoop loop_;
+  WorkerTuning tuning_;
+  Instant last_packet_{};
   bool emitted_ = false;
   bool stopping_ = false;
   Counter lost_events_;

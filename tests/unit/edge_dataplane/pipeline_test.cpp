@@ -36,6 +36,84 @@ TEST(Pipeline, RelaysATunnelAsItStands) {
   }
 }
 
+TEST(Pipeline, RelaysWithEverySuiteSequenceLengthAndEncapsulation) {
+  for (const auto& suite : esp::suites()) {
+    for (const bool esn : {false, true}) {
+      for (const bool udp : {true, false}) {
+        for (const char* remote : {"203.0.113.5:40000", "[2001:db8::5]:40000"}) {
+          SCOPED_TRACE(std::string(suite.name) + (esn ? " ESN " : " ") + (udp ? "UDP " : "raw ") + remote);
+          World world(suite.id, esn);
+          auto& agent = world.add_agent("10.0.0.2:4700");
+          auto& client = world.add_client(remote, 1701, TunnelId(77), udp);
+          connect(world, client, agent, RelayId(1), TunnelId(900));
+          world.send_ppp(client, text("up"));
+          world.send_ppp(world.tunnels.at(RelayId(1)), text("down"));
+          EXPECT_EQ(world.tunnels.at(RelayId(1)).data, Frames{text("up")});
+          EXPECT_EQ(client.data, Frames{text("down")});
+          EXPECT_EQ(world.lost_to_clients, 0U);
+        }
+      }
+    }
+  }
+}
+
+TEST(Pipeline, TellsOfTimeLimitsUntilTheSaIsReplaced) {
+  World world;
+  auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  world.lifetime.soft_seconds = 10;
+  world.lifetime.hard_seconds = 20;
+  world.add_sas(client);
+  world.advance(seconds(9));
+  EXPECT_FALSE(world.take_event<SaExpired>());
+  world.advance(seconds(1));
+  const auto soft = world.take_event<SaExpired>();
+  ASSERT_TRUE(soft);
+  EXPECT_EQ(soft->inbound, client.spi_in);
+  EXPECT_FALSE(soft->hard);
+  EXPECT_FALSE(world.take_event<SaExpired>());
+  world.advance(seconds(10));
+  const auto hard = world.take_event<SaExpired>();
+  ASSERT_TRUE(hard);
+  EXPECT_TRUE(hard->hard);
+  EXPECT_FALSE(world.pipeline().next_timeout());
+
+  world.add_sas(client);
+  world.apply(RemoveSa{client.spi_in, true, client.peer, seconds(15)});
+  world.advance(seconds(30));
+  EXPECT_FALSE(world.take_event<SaExpired>());
+  EXPECT_FALSE(world.pipeline().next_timeout());
+}
+
+TEST(Pipeline, TellsOfAnOutboundPacketLimitByTheInboundSpi) {
+  World world;
+  auto& agent = world.add_agent("10.0.0.2:4700");
+  auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  connect(world, client, agent, RelayId(1), TunnelId(900));
+  world.lifetime.soft_packets = 3;
+  world.add_sas(client);
+  world.send_ppp(client, text("proves the new pair"));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(world.take_event<SaExpired>());
+    world.send_ppp(world.tunnels.at(RelayId(1)), text("down"));
+  }
+  const auto expired = world.take_event<SaExpired>();
+  ASSERT_TRUE(expired);
+  EXPECT_EQ(expired->inbound, client.spi_in);
+  EXPECT_FALSE(expired->hard);
+}
+
+TEST(Pipeline, CountsPacketsThatDoNotFitTheMtu) {
+  World world;
+  auto& agent = world.add_agent("10.0.0.2:4700");
+  auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  connect(world, client, agent, RelayId(1), TunnelId(900));
+  world.send_ppp(world.tunnels.at(RelayId(1)), ByteVector(1300, 'x'));
+  EXPECT_EQ(world.pipeline().oversize().read(), 0U);
+  world.send_ppp(world.tunnels.at(RelayId(1)), ByteVector(1500, 'x'));
+  EXPECT_EQ(world.pipeline().oversize().read(), 1U);
+  EXPECT_EQ(client.data.size(), 2U) << "it is for the kernel to fragment it";
+}
+
 TEST(Pipeline, RelaysRawEsp) {
   World world;
   auto& agent = world.add_agent("10.0.0.2:4700");

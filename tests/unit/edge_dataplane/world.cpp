@@ -12,8 +12,9 @@ esp::SaParameters parameters(Spi spi, const esp::Suite& suite, const Keys& keys,
 
 }  // namespace
 
-World::World(esp::SuiteId suite)
+World::World(esp::SuiteId suite, bool esn)
     : suite_(esp::suite(suite)),
+      esn_(esn),
       far_engine_(botan(random_)),
       pipeline_(std::make_unique<Pipeline>(botan(random_), 64, [this](Event event) { events_.push_back(std::move(event)); })) {}
 
@@ -43,8 +44,10 @@ void World::add_sas(Client& client, const std::function<void()>& early) {
     SaSpec spec;
     spec.spi = spi;
     spec.inbound = inbound;
+    spec.extended_sequence = esn_;
+    spec.lifetime = lifetime;
     spec.udp_encapsulated = client.remote.port != 0;
-    const Endpoint local{local_, static_cast<std::uint16_t>(client.remote.port == 0 ? 0 : 4500)};
+    const Endpoint local{local_for(client.remote), static_cast<std::uint16_t>(client.remote.port == 0 ? 0 : 4500)};
     spec.source = inbound ? client.remote : local;
     spec.destination = inbound ? local : client.remote;
     spec.encryption_key = Secret(Bytes(keys.encryption));
@@ -52,8 +55,8 @@ void World::add_sas(Client& client, const std::function<void()>& early) {
     apply(AddSa{client.peer, std::move(spec), suite_.id, inbound ? Spi() : in, std::make_shared<SaStats>()});
   };
   client.spi_in = in;
-  client.sas.push_back({std::move(far_engine_->make_outbound(parameters(in, suite_, in_keys))).value(),
-                        std::move(far_engine_->make_inbound(parameters(out, suite_, out_keys))).value()});
+  client.sas.push_back({std::move(far_engine_->make_outbound(parameters(in, suite_, in_keys, esn_))).value(),
+                        std::move(far_engine_->make_inbound(parameters(out, suite_, out_keys, esn_))).value()});
   apply(ExpectSpi{in});
   if (early) early();
   install(in, in_keys, true);
@@ -104,7 +107,7 @@ ByteVector World::seal_from(Client& client, Bytes l2tp, std::optional<std::size_
 }
 
 void World::to_edge(Client& client, Bytes esp, std::optional<Endpoint> from) {
-  Datagram datagram(esp, from.value_or(client.remote), local_);
+  Datagram datagram(esp, from.value_or(client.remote), local_for(client.remote));
   OutgoingBatch out;
   if (client.remote.port == 0) {
     pipeline_->from_clients_raw(std::span(&datagram.rx, 1), now, out);
@@ -140,7 +143,7 @@ void World::deliver(OutgoingBatch& out) {
 }
 
 void World::to_client(const transport::TxPacket& packet) {
-  EXPECT_EQ(packet.local, local_);
+  EXPECT_EQ(packet.local, local_for(packet.remote));
   for (auto& client : clients) {
     if (client.remote != packet.remote) continue;
     for (auto& sas : client.sas) {
@@ -155,6 +158,8 @@ void World::to_client(const transport::TxPacket& packet) {
       ASSERT_EQ(load_be16(udp.data()), 1701);
       ASSERT_EQ(load_be16(udp.data() + 2), client.inner_port);
       ASSERT_EQ(load_be16(udp.data() + 4), udp.size());
+      // RFC 8200 §8.1: over IPv6 a UDP packet without checksum is thrown away.
+      ASSERT_EQ(load_be16(udp.data() + 6) != 0, client.remote.address.is_v6());
       const auto received = client.lac->on_datagram(udp.subspan(8), now);
       if (received.is_data()) client.data.emplace_back(received.ppp.begin(), received.ppp.end());
       return;

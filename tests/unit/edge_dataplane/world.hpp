@@ -58,10 +58,11 @@ struct Keys {
 class World {
   SeededRandom random_{1};
   const esp::Suite& suite_;
+  bool esn_;
   std::unique_ptr<esp::Engine> far_engine_;  // before the SAs that it made
 
  public:
-  explicit World(esp::SuiteId suite = esp::SuiteId::kAes256CbcSha1);
+  explicit World(esp::SuiteId suite = esp::SuiteId::kAes256CbcSha1, bool esn = false);
 
   // ---- set-up
   struct Client {
@@ -123,6 +124,7 @@ class World {
   std::deque<Client> clients;
   std::deque<Agent> agents;
   std::map<RelayId, Tunnel> tunnels;
+  SaLifetime lifetime;  // of the SAs that add_sas() makes
   Instant now{std::chrono::hours(1)};
   std::size_t lost_to_clients = 0;  // packets no client could open
 
@@ -136,7 +138,9 @@ class World {
   std::unique_ptr<Pipeline> pipeline_;
   std::deque<Event> events_;
   std::uint32_t next_spi_ = 0x1000;
-  const IpAddress local_ = *IpAddress::parse("192.0.2.1");
+  const IpAddress local_v4_ = *IpAddress::parse("192.0.2.1");
+  const IpAddress local_v6_ = *IpAddress::parse("2001:db8::1");
+  const IpAddress& local_for(const Endpoint& remote) const { return remote.address.is_v6() ? local_v6_ : local_v4_; }
   const IpAddress channel_local_ = *IpAddress::parse("10.0.0.1");
 };
 
