@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "edge/dataplane/flat_table.hpp"
+#include "esp/prefetch.hpp"
 #include "load.hpp"
 #include "path.hpp"
 #include "proto/transport/socket_support.hpp"
@@ -22,6 +23,7 @@ namespace sluice::bench {
 namespace {
 
 constexpr std::size_t kBatch = 64, kSlot = 2304, kRoom = 64, kEsp = 16, kIcv = 16, kUdp = 8, kRelay = 4;
+constexpr std::size_t kAhead = 6;  // packets for which the keys are fetched early
 constexpr std::size_t kGroSize = 65536, kGroBatch = 8, kMaxSegmented = 65000;
 constexpr std::uint16_t kFloorNatt = 4502, kSocketsNatt = 4503, kSocketsPort = 4603;
 constexpr int kPatienceMs = 20;
@@ -163,6 +165,13 @@ class Floor final : public RelayPath {
     return got > 0 ? static_cast<std::size_t>(got) : 0;
   }
 
+  /// Round keys, and as many of the last powers of the hash key as there are blocks.
+  static void prefetch_key(const gcm_key_data& key, std::size_t size) {
+    esp::prefetch_lines(&key, 0, 176);
+    const std::size_t powers = std::min<std::size_t>(sizeof key - 240, (size / 16 + 4) * 16);
+    esp::prefetch_lines(&key, (sizeof key - powers) / 64 * 64, sizeof key);
+  }
+
   /// `aad` at the header, text behind the IV, `to` where the text goes.
   void submit(bool seal, const gcm_key_data& key, const std::uint8_t* salt, Packet& p, const std::uint8_t* esp,
               std::uint8_t* to, std::size_t text, std::uint64_t high) {
@@ -207,6 +216,7 @@ class Floor final : public RelayPath {
     }
     for (std::size_t i = 0; i < count; ++i) {
       auto& p = packets_[i];
+      if (i + kAhead < count) prefetch_key(packets_[i + kAhead].sa->in, packets_[i + kAhead].size);
       submit(false, p.sa->in, p.sa->salt_in, p, p.data, p.data + kEsp, p.size - kEsp - kIcv, UINT64_MAX);
     }
     for (std::size_t i = 0; i < count; ++i) {
@@ -240,7 +250,13 @@ class Floor final : public RelayPath {
   void flush_down(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       auto& p = packets_[i];
-      auto& sa = sas_[crypto_ ? load_be32(p.data + kEsp) - 1 : next_client()];
+      p.sa = &sas_[crypto_ ? load_be32(p.data + kEsp) - 1 : next_client()];
+      esp::prefetch_line(p.sa);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& p = packets_[i];
+      if (i + kAhead < count) prefetch_key(packets_[i + kAhead].sa->out, packets_[i + kAhead].size);
+      auto& sa = *p.sa;
       p.data -= kUdp - kRelay;
       p.size += kUdp - kRelay;
       store_be32(p.data, sa.spi.value());
@@ -248,7 +264,6 @@ class Floor final : public RelayPath {
       store_be64(p.data + 8, sa.sequence);
       store_be64(p.data + kEsp, 0x06a506a500000000ULL | ((p.size - 2 * kEsp - kIcv) << 16));
       submit(true, sa.out, sa.salt_out, p, p.data, p.data + kEsp, p.size - kEsp - kIcv, UINT64_MAX);
-      p.sa = &sa;
       transport::to_sockaddr({client_address(sa.client), kClientPort}, names_[i]);
     }
     if (count > 0) send_runs(clients_fd_, count, false);
