@@ -26,12 +26,12 @@ class SaTest : public testing::Test {
   }
   /// An ESP packet whose text is given whole, trailer included.
   ByteVector packet_with_text(Bytes text, std::uint32_t sequence) {
-    ByteVector packet(kEspHeaderSize + 8);
+    constexpr std::size_t kText = kEspHeaderSize + 8;
+    ByteVector packet(kText + text.size() + s.icv_size);
     store_be32(packet.data(), 0x1234abcd);
     store_be32(packet.data() + 4, sequence);
     store_be64(packet.data() + 8, sequence);
-    packet.insert(packet.end(), text.begin(), text.end());
-    packet.resize(packet.size() + s.icv_size);
+    std::copy(text.begin(), text.end(), packet.begin() + kText);
     ByteVector key(engine->key_state_size(s, true) + 64);
     void* state = key.data();
     std::size_t space = key.size();
