@@ -282,6 +282,7 @@ void Lns::session_over(Tunnel& tunnel, Session& session, const ppp::Down& down, 
   SessionGone gone{
       session.serial, tunnel.spec.key, session.id, tunnel.spec.client, tunnel.spec.correlation_id,
       down.user,      session.was_up,  down.cause, down.text};
+  gone.probe = tunnel.spec.probe;
   gone.packets_in = session.packets_in;
   gone.packets_out = session.packets_out;
   gone.bytes_in = session.bytes_in;

@@ -37,6 +37,7 @@ struct TunnelSpec {
   std::string peer_identity;  ///< escape before printing
   std::string correlation_id;
   std::uint16_t ppp_mtu = 0;  ///< 0: not known
+  bool probe = false;         ///< the edge itself, to see whether L2TP is spoken here: not worth a line in the log
 };
 
 // ---- control to worker
@@ -110,6 +111,7 @@ struct SessionGone {
   bool was_up = false;
   std::string cause, text;
   std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
+  bool probe = false;
 };
 /// The tunnel is over and its farewell acknowledged, or nobody acknowledges any more.
 struct TunnelGone {

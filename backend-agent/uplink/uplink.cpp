@@ -105,10 +105,11 @@ void Uplink::tunnel_open(transport::ChannelDialer& dialer, const channel::Tunnel
   spec.peer_identity = open.peer_identity;
   spec.correlation_id = open.correlation_id;
   spec.ppp_mtu = open.ppp_mtu;
+  spec.probe = open.probe;
   // The worker hears of it before the edge does, so that the first packet finds its tunnel.
   context_.post(OpenTunnel{std::move(spec)});
   dialer.accept(open.relay);
-  app::log_info("tunnel taken",
+  app::log(open.probe ? app::LogLevel::kDebug : app::LogLevel::kInfo, "tunnel taken",
                 {LogField("id", open.correlation_id), LogField("client", open.client.to_string()),
                  LogField("identity", open.peer_identity), LogField("cipher", open.cipher),
                  LogField("edge", edge_of(dialer))});

@@ -3,6 +3,7 @@
 // (docs/operations-socket.md). Thread: control thread.
 
 #include <boost/asio/any_io_executor.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -30,6 +31,11 @@ class OperationsServer {
   /// Opens the socket; nothing means done.
   std::optional<vici::Error> start();
   void stop();
+
+  /// Answers `probe-backend`. `reply` may be called later, from the same thread, once.
+  using ProbeReply = std::function<void(const ProbeView&)>;
+  using Probe = std::function<void(const std::string& name, ProbeReply reply)>;
+  void on_probe(Probe probe);
 
   // Events for whoever registered for them; cheap when nobody did.
   void session_up(const SessionView& session);

@@ -22,8 +22,22 @@ std::string_view name_of(BackendState state) {
       return "draining";
     case BackendState::kSuspect:
       return "suspect";
+    case BackendState::kNoL2tp:
+      return "no-l2tp";
     case BackendState::kDown:
       return "down";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(L2tpState state) {
+  switch (state) {
+    case L2tpState::kUnknown:
+      return "unknown";
+    case L2tpState::kSpeaks:
+      return "speaks";
+    case L2tpState::kSilent:
+      return "silent";
   }
   return "unknown";
 }

@@ -65,9 +65,14 @@ enum class BackendState : std::uint8_t {
   kUp,        ///< takes tunnels
   kDraining,  ///< keeps what it has, takes no more
   kSuspect,   ///< connected, but its report is late
+  kNoL2tp,    ///< connected, but a probe found that it does not speak L2TP: takes no tunnels
   kDown,      ///< not connected
 };
 std::string_view name_of(BackendState state);
+
+/// What probes found of an agent's L2TP.
+enum class L2tpState : std::uint8_t { kUnknown, kSpeaks, kSilent };
+std::string_view name_of(L2tpState state);
 
 struct BackendView {
   BackendId id;
@@ -86,6 +91,17 @@ struct BackendView {
   UnixSeconds connected_since = 0;
   std::string carrier;  ///< "udp" or "tls"
   std::string software;
+  L2tpState l2tp = L2tpState::kUnknown;
+  std::string l2tp_text;         ///< why it does not
+  UnixSeconds l2tp_checked = 0;  ///< by the latest probe
+};
+
+/// What came of a probe that was asked for.
+struct ProbeView {
+  std::string agent;
+  L2tpState l2tp = L2tpState::kUnknown;
+  std::string text;  ///< unless it speaks: why, printable
+  std::chrono::milliseconds took{};
 };
 
 /// One child SA pair of a peer.

@@ -97,6 +97,17 @@ Message to_message(const BackendView& b) {
   out.add("connected-since", b.connected_since)
       .add("carrier", cut(b.carrier))
       .add("software", cut(b.software));
+  out.add("l2tp", name_of(b.l2tp)).add("l2tp-checked", b.l2tp_checked);
+  if (!b.l2tp_text.empty()) out.add("l2tp-text", cut(b.l2tp_text));
+  return out;
+}
+
+Message to_message(const ProbeView& p) {
+  Message out;
+  const bool speaks = p.l2tp == L2tpState::kSpeaks;
+  out.add("success", speaks);
+  if (!speaks) out.add("errmsg", cut(p.agent + ": " + p.text));
+  out.add("name", cut(p.agent)).add("l2tp", name_of(p.l2tp)).add("took-ms", p.took.count());
   return out;
 }
 

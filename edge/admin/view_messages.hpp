@@ -8,6 +8,7 @@ namespace sluice::edge {
 
 vici::Message to_message(const SessionView& session);
 vici::Message to_message(const BackendView& backend);
+vici::Message to_message(const ProbeView& probe);
 vici::Message to_message(const PeerView& peer);
 vici::Message to_message(const DropView& drop);
 vici::Message to_message(const VersionView& version);

@@ -77,7 +77,7 @@ void Edge::make_workers() {
     auto ports = open_ports(i, natt, channel);
     auto engine = or_throw(esp::make_engine(config_.engine, random_));
     workers_.push_back(std::make_unique<Worker>(i, std::move(ports), std::move(engine), config_.replay_window,
-                                                woken_.native_handle(), PipelineLimits{.mtu = config_.mtu},
+                                                woken_.native_handle(), PipelineLimits{.control_per_second = config_.control_per_second, .mtu = config_.mtu},
                                                 WorkerTuning{.pin = config_.pin,
                                                              .busy_poll = std::chrono::microseconds(config_.busy_poll_us)}));
   }
@@ -122,11 +122,14 @@ void Edge::make_tables() {
               },
           .down =
               [this](const Backend& backend, const std::string& cause, bool orderly) {
+                probes_->on_backend_down(backend);
                 relays_->on_backend_down(backend, cause, orderly);
                 operations_->backend_down(backend_view(backend), cause);
               },
-          .event = [this](const Backend& backend,
-                          const channel::EdgeEvent& event) { relays_->on_agent_event(backend, event); }});
+          .event =
+              [this](const Backend& backend, const channel::EdgeEvent& event) {
+                if (!probes_->on_agent_event(backend, event)) relays_->on_agent_event(backend, event);
+              }});
   relays_ = std::make_unique<Relays>(RelaysContext{
       .random = random_, .peers = *peers_, .backends = *backends_, .now = app::now, .unix_seconds = unix_now,
       .post = post, .end_peer = [this](PeerId peer) { end_peer(peer); },
@@ -136,8 +139,40 @@ void Edge::make_tables() {
           [this](const Relay& relay, const AgentSession& session, const std::string& cause, const std::string& text) {
             operations_->session_down(session_view(relay, &session), cause, text);
           },
-      .mtu = config_.mtu});
+      .mtu = config_.mtu,
+      .limits = {.tunnels_per_peer = config_.tunnels_per_client,
+                 .tunnels_per_identity = config_.tunnels_per_identity,
+                 .sessions_per_peer = config_.sessions_per_client,
+                 .half_open = config_.half_open}});
+  make_probes();
   channel_spis_ = std::make_unique<channel::RandomSpiSource>(worker_count_, random_);
+}
+
+void Edge::make_probes() {
+  probes_ = std::make_unique<Probes>(ProbesContext{
+      .random = random_, .backends = *backends_, .now = app::now, .unix_seconds = unix_now,
+      .post = [this](std::uint32_t worker, Command command) { post(worker, std::move(command)); },
+      .take_id = [this] { return relays_->take_id(); },
+      .changed =
+          [this](const Backend& backend, const ProbeReport& report) {
+            const bool speaks = report.health == L2tpHealth::kSpeaks;
+            operations_->notice({.level = speaks ? NoticeLevel::kInfo : NoticeLevel::kError, .topic = "backend",
+                                 .correlation_id = {},
+                                 .text = backend.name + (speaks ? " speaks L2TP" : " does not speak L2TP: " + report.text)});
+          },
+      .workers = worker_count_, .interval = config_.l2tp_probe});
+}
+
+void Edge::add_probe_command() {
+  operations_->on_probe([this](const std::string& name, OperationsServer::ProbeReply reply) {
+    for (const auto& [id, backend] : backends_->all()) {
+      if (backend.name != name || backend.channel == nullptr) continue;
+      return probes_->probe(backend, [reply](const ProbeReport& report) {
+        reply(ProbeView{report.agent, l2tp_state(report.health), report.text, report.took});
+      });
+    }
+    reply(ProbeView{name, L2tpState::kUnknown, "no agent of this name is connected", {}});
+  });
 }
 
 void Edge::start() {
@@ -150,6 +185,7 @@ void Edge::start() {
   random_.fill(boot);
   operations_ = std::make_unique<OperationsServer>(
       io_.get_executor(), vici::ServerOptions{.path = config_.operations_socket.string(), .mode = 0660, .owner = {}, .group = {}}, *this);
+  add_probe_command();
   if (const auto error = operations_->start()) throw std::runtime_error(error->text);
 
   auto identity = or_throw(transport::load_identity(
@@ -214,6 +250,8 @@ void Edge::take(Event event) {
     ike_->expired(expired->inbound, expired->local, expired->hard);
   } else if (auto* done = std::get_if<FarewellDone>(&event)) {
     relays_->on_farewell_done(*done);
+  } else if (auto* arrived = std::get_if<ProbeArrived>(&event)) {
+    probes_->on_packet(*arrived);
   }
 }
 
@@ -221,6 +259,7 @@ void Edge::tick() {
   for (const auto& worker : workers_) worker->flush();
   peers_->tick();
   relays_->tick(config_.peer_grace);
+  probes_->tick();
   timer_.expires_after(kTick);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && !stopping_) tick();

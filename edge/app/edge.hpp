@@ -18,11 +18,14 @@
 #include "edge/config/config.hpp"
 #include "edge/dataplane/worker.hpp"
 #include "edge/ike/charon_provider.hpp"
+#include "edge/probe/probes.hpp"
 #include "edge/relay/peers.hpp"
 #include "edge/relay/relays.hpp"
 #include "proto/transport/channel_listener.hpp"
 
 namespace sluice::edge {
+
+L2tpState l2tp_state(L2tpHealth health);
 
 class Edge final : public IkeEvents, public StateView {
  public:
@@ -57,6 +60,8 @@ class Edge final : public IkeEvents, public StateView {
  private:
   void make_workers();
   void make_tables();
+  void make_probes();
+  void add_probe_command();
   WorkerPorts open_ports(std::uint32_t worker, std::vector<std::vector<transport::UdpPort>>& natt,
                          std::vector<transport::UdpPort>& channel);
   void post(std::uint32_t worker, Command command) { workers_[worker]->post(std::move(command)); }
@@ -85,6 +90,7 @@ class Edge final : public IkeEvents, public StateView {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Backends> backends_;
   std::unique_ptr<Relays> relays_;
+  std::unique_ptr<Probes> probes_;
   std::unique_ptr<channel::RandomSpiSource> channel_spis_;
   std::unique_ptr<OperationsServer> operations_;
   std::unique_ptr<CharonProvider> ike_;

@@ -69,6 +69,15 @@ void fill_counts(View& view, const SaTotals& totals) {
 
 }  // namespace
 
+L2tpState l2tp_state(L2tpHealth health) {
+  switch (health) {
+    case L2tpHealth::kSpeaks: return L2tpState::kSpeaks;
+    case L2tpHealth::kSilent: return L2tpState::kSilent;
+    case L2tpHealth::kUnknown: break;
+  }
+  return L2tpState::kUnknown;
+}
+
 std::vector<SessionView> Edge::sessions() const {
   std::vector<SessionView> out;
   for (const auto& [id, relay] : relays_->all()) {
@@ -140,8 +149,13 @@ BackendView Edge::backend_view(const Backend& backend) const {
   if (backend.reported_at) {
     view.report_age = std::chrono::duration_cast<std::chrono::milliseconds>(app::now() - *backend.reported_at);
   }
+  view.l2tp = l2tp_state(backend.l2tp.health);
+  view.l2tp_text = backend.l2tp.text;
+  view.l2tp_checked = backend.l2tp.checked_at;
   if (backend.channel == nullptr) {
     view.state = BackendState::kDown;
+  } else if (view.l2tp == L2tpState::kSilent) {
+    view.state = BackendState::kNoL2tp;
   } else if (view.draining) {
     view.state = BackendState::kDraining;
   } else {

@@ -85,7 +85,8 @@ std::optional<BackendId> Backends::pick(std::span<const BackendId> tried) const 
     candidates.push_back({.id = id, .weight = std::max(backend.hello.weight, 1U),
                           .sessions = std::max(backend.load.sessions, backend.placed),
                           .max_sessions = backend.hello.max_sessions, .alive = backend.channel != nullptr,
-                          .draining = backend.load.draining});
+                          .draining = backend.load.draining,
+                          .speaks_l2tp = backend.l2tp.health != L2tpHealth::kSilent});
   }
   return pick_least_loaded(candidates, tried);
 }

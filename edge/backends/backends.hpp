@@ -17,6 +17,21 @@
 
 namespace sluice::edge {
 
+/// Whether an agent answers L2TP, as far as probes have shown.
+enum class L2tpHealth : std::uint8_t {
+  kUnknown,  ///< no probe came to an end
+  kSpeaks,
+  kSilent,  ///< it takes tunnels and does not speak L2TP in them: out of rotation
+};
+
+/// The latest probe of an agent.
+struct L2tpRecord {
+  L2tpHealth health = L2tpHealth::kUnknown;
+  std::string text;             ///< why not; printable
+  std::int64_t checked_at = 0;  ///< seconds since the epoch; 0: never
+  std::chrono::milliseconds took{};
+};
+
 /// One connection of one agent; a reconnect is another backend with the same name. Kept for a while after it went.
 struct Backend {
   BackendId id;
@@ -28,6 +43,7 @@ struct Backend {
   std::optional<Instant> reported_at;
   std::int64_t connected_since = 0;  ///< seconds since the epoch
   std::uint32_t placed = 0;          ///< relays of this edge on it
+  L2tpRecord l2tp{};
 };
 
 /// What the backends tell the rest of the edge.

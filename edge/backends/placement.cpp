@@ -7,7 +7,7 @@ namespace {
 
 bool may_take(const Candidate& view, std::span<const BackendId> tried) {
   const bool full = view.max_sessions != 0 && view.sessions >= view.max_sessions;
-  return view.alive && !view.draining && !full && std::find(tried.begin(), tried.end(), view.id) == tried.end();
+  return view.alive && view.speaks_l2tp && !view.draining && !full && std::find(tried.begin(), tried.end(), view.id) == tried.end();
 }
 
 // Compares (sessions + 1) / weight without division: the load each would have with one tunnel more.

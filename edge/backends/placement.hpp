@@ -18,6 +18,7 @@ struct Candidate {
   std::uint32_t max_sessions = 0;  ///< 0: no limit
   bool alive = false;
   bool draining = false;
+  bool speaks_l2tp = true;  ///< false: a probe has shown that it does not
 };
 
 /// The agent with the fewest sessions for its weight among those that may take a tunnel and are not in `tried`.

@@ -18,7 +18,9 @@ namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
-constexpr std::array<std::string_view, 5> kCommands{"sessions", "backends", "peers", "drops", "version"};
+constexpr std::array<std::string_view, 6> kCommands{"sessions", "backends", "peers", "drops", "probe", "version"};
+// A probe may take its 5 s; the daemon is silent meanwhile.
+constexpr double kProbeTimeout = 15;
 
 struct Options {
   std::string socket = kDefaultSocket;
@@ -26,6 +28,7 @@ struct Options {
   bool wide = false;
   bool sas = false;
   bool all = false;
+  std::string probed;  // the backend's name
   double timeout = 5;
   std::vector<std::pair<std::string, std::string>> filters;  // argument and value, as given
 };
@@ -157,6 +160,30 @@ int version(const Options& options, const Surroundings& to) {
   return answer.error ? complain(to, *answer.error, options) : kOk;
 }
 
+int probe(Options options, const Surroundings& to) {
+  options.timeout = std::max(options.timeout, kProbeTimeout);
+  options.filters = {{"name", options.probed}};
+  const auto answer = ask(question_of(options, "probe-backend", ""));
+  const bool probed = answer.last.value("l2tp").has_value();
+  if (options.json && probed) {
+    ordered_json out;
+    out["schema"] = "sluice.probe/1";
+    out["probe"] = to_json(answer.last);
+    to.out << to_text(out);
+  }
+  if (answer.error) {
+    if (!probed) return complain(to, *answer.error, options);
+    const auto cause = escaped(answer.last.get("errmsg", "no reason given"), 512);
+    to.error << "sluicectl: " << (answer.last.get("l2tp") == "silent" ? "does not speak L2TP: " : "not probed: ") << cause << "\n";
+    return kFailed;
+  }
+  if (!options.json) {
+    to.out << escaped(answer.last.get("name", options.probed)) << " speaks L2TP (" << escaped(answer.last.get("took-ms", "?"))
+           << " ms from SCCRQ to the end)\n";
+  }
+  return kOk;
+}
+
 /// The command line. Filters are kept under the daemon's own argument names.
 class CommandLine {
  public:
@@ -190,6 +217,10 @@ class CommandLine {
     auto* drops = app_.add_subcommand("drops", "packets and messages dropped, by reason");
     drops->add_flag("--all", options_.all, "reasons that never occurred too");
     filter(drops, "stage", "of this stage");
+    auto* probe = app_.add_subcommand("probe", "tries something out");
+    probe->require_subcommand(1);
+    auto* backend = probe->add_subcommand("backend", "dials an agent by L2TP, as a client would, and hangs up");
+    backend->add_option("name", options_.probed, "the agent's name")->required();
     app_.add_subcommand("version", "versions of this program and of the running edge");
     app_.footer(
         "Exit codes: 0 done, 1 the daemon refused, 2 wrong command line, 3 no daemon answers, 4 incomplete.");
@@ -242,6 +273,8 @@ int run(std::vector<std::string> words, const Surroundings& surroundings) {
   int code = kFailed;
   if (line.chosen() == "version") {
     code = version(options, surroundings);
+  } else if (line.chosen() == "probe") {
+    code = probe(options, surroundings);
   } else {
     const auto listing = std::ranges::find(listings(), line.chosen(), &Listing::name);
     code = list(*listing, options, surroundings);

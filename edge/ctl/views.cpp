@@ -67,7 +67,7 @@ Cell problem(std::uint64_t count) {
 
 Colour state_colour(std::string_view state) {
   if (state == "up") return Colour::kGood;
-  if (state == "down") return Colour::kBad;
+  if (state == "down" || state == "no-l2tp") return Colour::kBad;
   return Colour::kWarning;
 }
 
@@ -127,6 +127,7 @@ Table backends_table(const Rows& rows, std::uint64_t now) {
                {"SESSIONS", kRight, 9},
                {"TUNNELS", kRight, 7},
                {"WEIGHT", kRight, 6},
+               {"L2TP", Align::kLeft, 6},
                {"CPU", kRight, 7},
                {"PACKETS/S", kRight, 5},
                {"FREE IPS", kRight, 4},
@@ -144,6 +145,7 @@ Table backends_table(const Rows& rows, std::uint64_t now) {
                {row.whole("sessions") + (row.number("max-sessions") ? "/" + row.whole("max-sessions") : "")},
                {row.whole("tunnels")},
                {row.whole("weight")},
+               {row.text("l2tp")},
                {permille_text(row.number("cpu-permille"))},
                {row.count("packets-per-second")},
                {row.whole("free-addresses")},

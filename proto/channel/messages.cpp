@@ -128,6 +128,7 @@ Decoded from_pb(const pb::TunnelOpen& in) {
   f.text("cipher", in.cipher(), out.cipher);
   f.text("correlation_id", in.correlation_id(), out.correlation_id);
   f.number("ppp_mtu", in.ppp_mtu(), 0, 65535, out.ppp_mtu);
+  out.probe = in.probe();
   return f.done(std::move(out));
 }
 
@@ -268,6 +269,7 @@ void to_pb(const TunnelOpen& in, pb::ControlMessage& message) {
   out.set_cipher(cut(in.cipher));
   out.set_correlation_id(cut(in.correlation_id));
   out.set_ppp_mtu(in.ppp_mtu);
+  out.set_probe(in.probe);
 }
 
 void to_pb(const TunnelAccept& in, pb::ControlMessage& message) {

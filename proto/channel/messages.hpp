@@ -92,6 +92,7 @@ struct TunnelOpen {
   std::string cipher;         ///< of the client's child SA
   std::string correlation_id;
   std::uint16_t ppp_mtu = 0;  ///< largest PPP payload whose outer packet fits the path; 0: not known
+  bool probe = false;         ///< no client but the edge itself: nothing to log or account
   bool operator==(const TunnelOpen&) const = default;
 };
 struct TunnelAccept {

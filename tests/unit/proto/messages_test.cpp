@@ -17,7 +17,8 @@ TunnelOpen an_open() {
           "peer\xff\x00!",
           "AES_CBC_128/HMAC_SHA1_96",
           "c-1",
-          1400};
+          1400,
+          true};
 }
 
 std::vector<Message> one_of_each() {
