@@ -30,7 +30,8 @@ MODULES = (
     *("esp4", "xfrm_user", "authenc", "echainiv", "seqiv", "cbc", "gcm", "ctr", "ghash-generic", "hmac", "des_generic", "drbg"),
     *("l2tp_ppp", "ppp_generic", "ppp_async", "ppp_deflate", "bsd_comp", "ppp_mppe", "arc4"),
 )
-MS_RDONLY, MS_NOSUID = 1, 2
+MS_RDONLY, MS_NOSUID, MS_BIND = 1, 2, 4096
+PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -46,8 +47,13 @@ def prepare() -> None:
     mount("sysfs", "/sys", "sysfs")
     os.makedirs("/dev/pts", exist_ok=True)  # the kernel has mounted devtmpfs itself
     mount("devpts", "/dev/pts", "devpts")
+    project = os.open(PROJECT, os.O_PATH | os.O_DIRECTORY)
     for target in MEMORY:
         mount("tmpfs", target, "tmpfs", MS_NOSUID)
+    if not os.path.isdir(PROJECT):  # a checkout below /tmp went out of sight
+        os.makedirs(PROJECT)
+        mount(f"/proc/self/fd/{project}", PROJECT, "none", MS_BIND)
+    os.close(project)
     release = os.uname().release
     os.makedirs("/run/kernel/lib/modules")
     os.symlink(f"/usr/lib/uml/modules/{release}", f"/run/kernel/lib/modules/{release}")
