@@ -19,6 +19,7 @@ const std::set<std::string_view> kNumbers{
     "id",       "weight",        "sessions",           "tunnels",        "max-sessions",    "cpu-permille",
     "rtt-us",   "report-age-ms", "packets-per-second", "free-addresses", "connected-since", "installed-at",
     "replayed", "unauthentic",   "malformed",          "sa-count",       "count",           "ike.version",
+    "took-ms",  "l2tp-checked",
 };
 const std::set<std::string_view> kFlags{"nat", "draining", "encap"};
 // Sections that are a list of like things under running numbers.

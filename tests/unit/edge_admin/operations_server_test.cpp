@@ -159,6 +159,26 @@ TEST_F(Operations, TellsVersionAndStats) {
   EXPECT_EQ(stats.value().flag("ike-ready"), true);
 }
 
+TEST_F(Operations, AnswersAProbeOnceItIsOver) {
+  OperationsServer::ProbeReply later;
+  server.on_probe([&](const std::string& name, OperationsServer::ProbeReply reply) {
+    EXPECT_EQ(name, "agent1");
+    later = std::move(reply);
+    boost::asio::post(io, [&later] { later({"agent1", L2tpState::kSpeaks, "", std::chrono::milliseconds(7)}); });
+  });
+  Message arguments;
+  arguments.add("name", "agent1");
+  const auto answer = run(client.request("probe-backend", arguments));
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->to_text(), "success = yes\nname = agent1\nl2tp = speaks\ntook-ms = 7\n");
+  const auto nameless = run(client.request("probe-backend", {}));
+  EXPECT_EQ(nameless->get("success"), "no");
+  EXPECT_THAT(std::string(nameless->get("errmsg")), HasSubstr("'name' is missing"));
+  Message misspelt;
+  misspelt.add("nmae", "agent1");
+  EXPECT_EQ(run(client.request("probe-backend", misspelt))->get("success"), "no");
+}
+
 TEST_F(Operations, RaisesItsEvents) {
   std::vector<std::string> seen;
   client.on_event([&](const std::string& name, const Message& m) {

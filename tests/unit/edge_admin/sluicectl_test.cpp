@@ -181,6 +181,33 @@ TEST_F(Sluicectl, ADaemonThatDiesInTheMiddleIsExitCode4) {
   EXPECT_THAT(error.str(), HasSubstr("was lost"));
 }
 
+TEST_F(Sluicectl, ProbesABackendAndExitsByWhatCameOfIt) {
+  on_server_thread([this] {
+    server.on_probe([](const std::string& name, const OperationsServer::ProbeReply& reply) {
+      if (name == "agent1") return reply({name, edge::L2tpState::kSpeaks, "", std::chrono::milliseconds(12)});
+      if (name == "agent2") return reply({name, edge::L2tpState::kSilent, "SCCRQ was not answered", std::chrono::seconds(5)});
+      reply({name, edge::L2tpState::kUnknown, "no agent of this name is connected", {}});
+    });
+  });
+  EXPECT_EQ(ctl({"probe", "backend", "agent1"}), kOk) << error.str();
+  EXPECT_EQ(out.str(), "agent1 speaks L2TP (12 ms from SCCRQ to the end)\n");
+  EXPECT_EQ(ctl({"probe", "backend", "agent2"}), kFailed);
+  EXPECT_EQ(error.str(), "sluicectl: does not speak L2TP: agent2: SCCRQ was not answered\n");
+  EXPECT_EQ(ctl({"probe", "backend", "evil\x1b[2J"}), kFailed);
+  EXPECT_THAT(error.str(), AllOf(HasSubstr("not probed: "), HasSubstr("no agent of this name"), Not(HasSubstr("\x1b"))));
+  EXPECT_EQ(ctl({"probe", "backend", "agent2", "--json"}), kFailed);
+  EXPECT_EQ(parsed()["schema"], "sluice.probe/1");
+  EXPECT_EQ(parsed()["probe"]["l2tp"], "silent");
+  EXPECT_EQ(parsed()["probe"]["took_ms"], 5000);
+  EXPECT_EQ(ctl({"probe"}), kUsage);
+  EXPECT_EQ(ctl({"probe", "backend"}), kUsage);
+}
+
+TEST_F(Sluicectl, ADaemonWithoutProbesIsExitCode1) {
+  EXPECT_EQ(ctl({"probe", "backend", "agent1"}), kFailed);
+  EXPECT_NE(error.str(), "");
+}
+
 TEST_F(Sluicectl, NoDaemonIsExitCode3) {
   EXPECT_EQ(ctl({"sessions", "--socket", (folder / "none.sock").string()}), kUnreachable);
   EXPECT_THAT(error.str(), AllOf(HasSubstr("none.sock"), HasSubstr("start it")));

@@ -24,6 +24,13 @@ TEST(PickLeastLoaded, GivesNothingWhenNobodyMayTake) {
   EXPECT_EQ(pick_least_loaded(views, {}), std::nullopt);
 }
 
+TEST(PickLeastLoaded, PassesOverThoseThatDoNotSpeakL2tp) {
+  const std::vector<Candidate> views{{.id = BackendId(1), .weight = 100, .alive = true, .speaks_l2tp = false},
+                                     {.id = BackendId(2), .weight = 1, .sessions = 50, .alive = true}};
+  EXPECT_EQ(pick_least_loaded(views, {}), BackendId(2));
+  EXPECT_FALSE(pick_least_loaded(std::span(views).first(1), {}));
+}
+
 TEST(PickLeastLoaded, PassesOverThoseAlreadyTried) {
   const std::vector<Candidate> views{view(1, 1, 0), view(2, 1, 9)};
   const std::array tried{BackendId(1)};
