@@ -1,5 +1,6 @@
 #pragma once
-// The only two classes that touch raw bytes. Everything on the wire is big-endian; byte order never lives in a variable.
+// The only two classes that touch raw bytes. Everything on the wire is big-endian; byte order never lives in
+// a variable.
 
 #include <concepts>
 #include <cstdint>
@@ -55,8 +56,9 @@ inline void store_be64(std::uint8_t* p, std::uint64_t v) {
   store_be32(p + 4, static_cast<std::uint32_t>(v));
 }
 
-/// Reads forward through a view. A read past the end gives zeros and makes ok() false for good, so a parser may read
-/// a whole structure and check once. Views handed out live as long as the bytes given to the constructor.
+/// Reads forward through a view. A read past the end gives zeros and makes ok() false for good, so a parser
+/// may read a whole structure and check once. Views handed out live as long as the bytes given to the
+/// constructor.
 class ByteReader {
  public:
   explicit ByteReader(Bytes bytes) : bytes_(bytes) {}

@@ -27,7 +27,8 @@ using Spi = StrongId<struct SpiTag, std::uint32_t>;
 using TunnelId = StrongId<struct TunnelIdTag, std::uint16_t>;
 /// L2TP session id (RFC 2661 §3.1), likewise.
 using SessionId = StrongId<struct SessionIdTag, std::uint16_t>;
-/// The edge's number for one relayed tunnel on one channel; never reused within a channel's life. 0 means none.
+/// The edge's number for one relayed tunnel on one channel; never reused within a channel's life. 0 means
+/// none.
 using RelayId = StrongId<struct RelayIdTag, std::uint32_t>;
 /// The edge's number for one peer (an IKE identity and its SAs over time). 0 means none.
 using PeerId = StrongId<struct PeerIdTag, std::uint32_t>;

@@ -33,8 +33,8 @@ class IpAddress {
   /// Host order; 0 for IPv6.
   constexpr std::uint32_t to_v4() const {
     if (v6_) return 0;
-    return (std::uint32_t{bytes_[0]} << 24) | (std::uint32_t{bytes_[1]} << 16) | (std::uint32_t{bytes_[2]} << 8) |
-           bytes_[3];
+    return (std::uint32_t{bytes_[0]} << 24) | (std::uint32_t{bytes_[1]} << 16) |
+           (std::uint32_t{bytes_[2]} << 8) | bytes_[3];
   }
   bool is_unspecified() const { return bytes_ == std::array<std::uint8_t, 16>{}; }
   std::string to_string() const;

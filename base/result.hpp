@@ -1,5 +1,6 @@
 #pragma once
-// A value or an error, for everything below start-up. Errors are small values: enumerators, or a struct with a text.
+// A value or an error, for everything below start-up. Errors are small values: enumerators, or a struct with
+// a text.
 
 #include <cassert>
 #include <utility>

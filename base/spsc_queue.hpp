@@ -32,7 +32,9 @@ class SpscQueue {
     head_.store(head + 1, std::memory_order_release);
     return item;
   }
-  bool empty() const { return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire); }
+  bool empty() const {
+    return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire);
+  }
 
  private:
   static constexpr std::size_t kCacheLine = 64;

@@ -17,7 +17,8 @@ std::string escaped(std::string_view peer_text, std::size_t max = 128);
 std::string to_hex(Bytes bytes);
 /// Eight lower-case hex digits: an SPI as people write it.
 std::string to_hex_word(std::uint32_t word);
-/// The bytes of a hex string; blanks, colons and line ends between digits are passed over. Nothing if it is not hex.
+/// The bytes of a hex string; blanks, colons and line ends between digits are passed over. Nothing if it is
+/// not hex.
 std::optional<ByteVector> from_hex(std::string_view text);
 
 /// The name of `known` nearest to `word` (edit distance at most a third of its length), for "did you mean".

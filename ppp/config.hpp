@@ -14,8 +14,8 @@ enum class Role : std::uint8_t { kServer, kClient };
 
 /// The counters of RFC 1661 §4.6.
 struct CpTimers {
-  /// Before the first retransmission, doubled each time up to `restart`: a client's pppd often attaches to the tunnel
-  /// only some milliseconds after ICCN, and misses the first request.
+  /// Before the first retransmission, doubled each time up to `restart`: a client's pppd often attaches to
+  /// the tunnel only some milliseconds after ICCN, and misses the first request.
   Duration first_restart = std::chrono::milliseconds(300);
   Duration restart = std::chrono::seconds(3);
   unsigned max_configure = 10;

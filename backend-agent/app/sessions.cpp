@@ -107,7 +107,9 @@ void Sessions::on_gone(const SessionGone& gone) {
     sessions_.erase(found);
   }
   const bool ordinary = gone.was_up && (gone.cause == "user-request" || gone.cause == "agent-stopping");
-  const auto level = told || gone.probe ? app::LogLevel::kDebug : ordinary ? app::LogLevel::kInfo : app::LogLevel::kWarning;
+  const auto level = told || gone.probe ? app::LogLevel::kDebug
+                     : ordinary         ? app::LogLevel::kInfo
+                                        : app::LogLevel::kWarning;
   app::log(level, gone.was_up ? "session down" : "session ended before it was up",
            {LogField("id", gone.correlation_id), LogField("user", gone.user),
             LogField("client", gone.client.to_string()), LogField("cause", gone.cause),

@@ -37,7 +37,7 @@ struct TunnelSpec {
   std::string peer_identity;  ///< escape before printing
   std::string correlation_id;
   std::uint16_t ppp_mtu = 0;  ///< 0: not known
-  bool probe = false;         ///< the edge itself, to see whether L2TP is spoken here: not worth a line in the log
+  bool probe = false;  ///< the edge itself, to see whether L2TP is spoken here: not worth a line in the log
 };
 
 // ---- control to worker

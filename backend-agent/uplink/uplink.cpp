@@ -110,9 +110,9 @@ void Uplink::tunnel_open(transport::ChannelDialer& dialer, const channel::Tunnel
   context_.post(OpenTunnel{std::move(spec)});
   dialer.accept(open.relay);
   app::log(open.probe ? app::LogLevel::kDebug : app::LogLevel::kInfo, "tunnel taken",
-                {LogField("id", open.correlation_id), LogField("client", open.client.to_string()),
-                 LogField("identity", open.peer_identity), LogField("cipher", open.cipher),
-                 LogField("edge", edge_of(dialer))});
+           {LogField("id", open.correlation_id), LogField("client", open.client.to_string()),
+            LogField("identity", open.peer_identity), LogField("cipher", open.cipher),
+            LogField("edge", edge_of(dialer))});
 }
 
 void Uplink::tunnel_close(transport::ChannelDialer& dialer, const channel::TunnelClose& close) {

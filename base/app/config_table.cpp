@@ -40,7 +40,8 @@ std::string ConfigError::to_string() const {
 Result<ConfigFile, ConfigErrors> ConfigFile::load(const std::filesystem::path& file) {
   std::ifstream in(file);
   if (!in) {
-    return Failure{ConfigErrors{{file.string(), 0, 0, std::string("cannot be read: ") + std::strerror(errno)}}};
+    return Failure{
+        ConfigErrors{{file.string(), 0, 0, std::string("cannot be read: ") + std::strerror(errno)}}};
   }
   std::stringstream text;
   text << in.rdbuf();
@@ -60,7 +61,9 @@ void ConfigFile::add(const toml::source_region& where, std::string text) {
   errors_.push_back({file_, where.begin.line, where.begin.column, std::move(text)});
 }
 
-void ConfigFile::read(const std::vector<Setting>& settings) { read_table(root_, "", settings); }
+void ConfigFile::read(const std::vector<Setting>& settings) {
+  read_table(root_, "", settings);
+}
 
 void ConfigFile::read_each(std::string_view name, const std::function<void(const ReadRow&)>& row) {
   known_.emplace_back(name);
@@ -68,7 +71,8 @@ void ConfigFile::read_each(std::string_view name, const std::function<void(const
   if (node == nullptr) return;
   const auto* array = node->as_array();
   if (array == nullptr || !array->is_array_of_tables()) {
-    add(node->source(), std::string(name) + " must be written as [[" + std::string(name) + "]], once for each");
+    add(node->source(),
+        std::string(name) + " must be written as [[" + std::string(name) + "]], once for each");
     return;
   }
   for (const auto& item : *array) {
@@ -95,70 +99,74 @@ void ConfigFile::read_table(const toml::table& table, const std::string& prefix,
 }
 
 void ConfigFile::store(const toml::node& node, std::string_view key, const Target& target) {
-  const auto wrong = [&](const std::string& wanted) { add(node.source(), std::string(key) + " must be " + wanted); };
+  const auto wrong = [&](const std::string& wanted) {
+    add(node.source(), std::string(key) + " must be " + wanted);
+  };
   const auto text = node.value_exact<std::string>();
   const auto parse_text = [&](auto* out, auto parser, const char* wanted) {
     const auto value = text ? parser(*text) : std::nullopt;
     value ? void(*out = *value) : wrong(wanted);
   };
-  std::visit(
-      Overloaded{
-          [&](std::string* out) { text ? void(*out = *text) : wrong("a text in quotes"); },
-          [&](bool* out) {
-            const auto value = node.value_exact<bool>();
-            value ? void(*out = *value) : wrong("true or false");
-          },
-          [&](const Number& number) {
-            const auto value = node.value_exact<std::int64_t>();
-            if (value && *value >= number.min && *value <= number.max) {
-              *number.value = static_cast<std::uint32_t>(*value);
-            } else {
-              wrong("a whole number from " + std::to_string(number.min) + " to " + std::to_string(number.max));
-            }
-          },
-          [&](const OneOf& choice) {
-            const bool good =
-                text && std::find(choice.allowed.begin(), choice.allowed.end(), *text) != choice.allowed.end();
-            good ? void(*choice.value = *text) : wrong("one of " + list_of(choice.allowed));
-          },
-          [&](const Path& path) {
-            if (!text || text->empty()) return wrong("a file name in quotes");
-            *path.value = std::filesystem::path(file_).parent_path() / *text;
-          },
-          [&](std::chrono::seconds* out) {
-            const auto value = node.value_exact<std::int64_t>();
-            constexpr std::int64_t kMaxSeconds = 10LL * 366 * 86400;
-            const bool good = value && *value >= 0 && *value <= kMaxSeconds;
-            good ? void(*out = std::chrono::seconds(*value)) : wrong("a whole number of seconds");
-          },
-          [&](IpAddress* out) { parse_text(out, IpAddress::parse, "an IP address in quotes"); },
-          [&](Endpoint* out) {
-            parse_text(out, Endpoint::parse, "\"address:port\" (an IPv6 address in brackets)");
-          },
-          [&](std::vector<std::string>* out) {
-            const auto* array = node.as_array();
-            if (array == nullptr || (!array->empty() && !array->is_homogeneous<std::string>())) {
-              return wrong("a list of texts");
-            }
-            out->clear();
-            for (const auto& item : *array) out->push_back(*item.value_exact<std::string>());
-          },
-          [&](std::vector<IpAddress>* out) {
-            const auto* array = node.as_array();
-            if (array == nullptr) return wrong("a list of IP addresses");
-            out->clear();
-            for (const auto& item : *array) {
-              const auto item_text = item.value_exact<std::string>();
-              const auto address = item_text ? IpAddress::parse(*item_text) : std::nullopt;
-              address ? out->push_back(*address)
-                      : add(item.source(), std::string(key) + " must hold IP addresses in quotes");
-            }
-          },
-      },
-      target);
+  std::visit(Overloaded{
+                 [&](std::string* out) { text ? void(*out = *text) : wrong("a text in quotes"); },
+                 [&](bool* out) {
+                   const auto value = node.value_exact<bool>();
+                   value ? void(*out = *value) : wrong("true or false");
+                 },
+                 [&](const Number& number) {
+                   const auto value = node.value_exact<std::int64_t>();
+                   if (value && *value >= number.min && *value <= number.max) {
+                     *number.value = static_cast<std::uint32_t>(*value);
+                   } else {
+                     wrong("a whole number from " + std::to_string(number.min) + " to " +
+                           std::to_string(number.max));
+                   }
+                 },
+                 [&](const OneOf& choice) {
+                   const bool good = text && std::find(choice.allowed.begin(), choice.allowed.end(), *text) !=
+                                                 choice.allowed.end();
+                   good ? void(*choice.value = *text) : wrong("one of " + list_of(choice.allowed));
+                 },
+                 [&](const Path& path) {
+                   if (!text || text->empty()) return wrong("a file name in quotes");
+                   *path.value = std::filesystem::path(file_).parent_path() / *text;
+                 },
+                 [&](std::chrono::seconds* out) {
+                   const auto value = node.value_exact<std::int64_t>();
+                   constexpr std::int64_t kMaxSeconds = 10LL * 366 * 86400;
+                   const bool good = value && *value >= 0 && *value <= kMaxSeconds;
+                   good ? void(*out = std::chrono::seconds(*value)) : wrong("a whole number of seconds");
+                 },
+                 [&](IpAddress* out) { parse_text(out, IpAddress::parse, "an IP address in quotes"); },
+                 [&](Endpoint* out) {
+                   parse_text(out, Endpoint::parse, "\"address:port\" (an IPv6 address in brackets)");
+                 },
+                 [&](std::vector<std::string>* out) {
+                   const auto* array = node.as_array();
+                   if (array == nullptr || (!array->empty() && !array->is_homogeneous<std::string>())) {
+                     return wrong("a list of texts");
+                   }
+                   out->clear();
+                   for (const auto& item : *array) out->push_back(*item.value_exact<std::string>());
+                 },
+                 [&](std::vector<IpAddress>* out) {
+                   const auto* array = node.as_array();
+                   if (array == nullptr) return wrong("a list of IP addresses");
+                   out->clear();
+                   for (const auto& item : *array) {
+                     const auto item_text = item.value_exact<std::string>();
+                     const auto address = item_text ? IpAddress::parse(*item_text) : std::nullopt;
+                     address ? out->push_back(*address)
+                             : add(item.source(), std::string(key) + " must hold IP addresses in quotes");
+                   }
+                 },
+             },
+             target);
 }
 
-void ConfigFile::reject_unknown() { walk_unknown(root_, ""); }
+void ConfigFile::reject_unknown() {
+  walk_unknown(root_, "");
+}
 
 void ConfigFile::walk_unknown(const toml::table& table, const std::string& prefix) {
   for (const auto& [key, node] : table) {
@@ -172,7 +180,8 @@ void ConfigFile::walk_unknown(const toml::table& table, const std::string& prefi
     }
     const std::vector<std::string_view> names(known_.begin(), known_.end());
     const auto near = nearest(full, names);
-    add(key.source(), "unknown key " + escaped(full) + (near ? ". Did you mean " + std::string(*near) + "?" : ""));
+    add(key.source(),
+        "unknown key " + escaped(full) + (near ? ". Did you mean " + std::string(*near) + "?" : ""));
   }
 }
 

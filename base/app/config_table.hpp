@@ -1,7 +1,8 @@
 #pragma once
-// TOML configuration read by tables: one row names a key, where its value goes, its limits and its meaning. Whatever no
-// row names is an error that tells the nearest known key. Start-up and reload only; any thread.
+// TOML configuration read by tables: one row names a key, where its value goes, its limits and its meaning.
+// Whatever no row names is an error that tells the nearest known key. Start-up and reload only; any thread.
 
+#include <toml++/toml.h>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -9,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <toml++/toml.h>
 #include <variant>
 #include <vector>
 
@@ -45,8 +45,8 @@ struct OneOf {
 struct Path {
   std::filesystem::path* value;
 };
-using Target = std::variant<std::string*, bool*, Number, OneOf, Path, std::chrono::seconds*, IpAddress*, Endpoint*,
-                            std::vector<std::string>*, std::vector<IpAddress>*>;
+using Target = std::variant<std::string*, bool*, Number, OneOf, Path, std::chrono::seconds*, IpAddress*,
+                            Endpoint*, std::vector<std::string>*, std::vector<IpAddress>*>;
 
 struct Setting {
   std::string_view key;  ///< "tls.certificate"
@@ -88,11 +88,12 @@ class ConfigFile {
   std::vector<std::string> known_;
 };
 
-/// The secret in a file of its own: its first line. Refuses a file that others than owner and group may read, an empty
-/// one, and one that cannot be opened, each in words.
+/// The secret in a file of its own: its first line. Refuses a file that others than owner and group may read,
+/// an empty one, and one that cannot be opened, each in words.
 Result<Secret, std::string> read_secret_file(const std::filesystem::path& file);
 
-/// Nothing if the file may hold secrets (regular, readable, no access for others), else what is wrong and the mend.
+/// Nothing if the file may hold secrets (regular, readable, no access for others), else what is wrong and the
+/// mend.
 std::optional<std::string> check_secret_file(const std::filesystem::path& file);
 
 }  // namespace sluice::app

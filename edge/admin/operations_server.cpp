@@ -137,16 +137,17 @@ void OperationsServer::add_lists() {
 }
 
 void OperationsServer::on_probe(Probe probe) {
-  server_.deferred_command("probe-backend", [probe = std::move(probe)](const vici::Request& request, vici::Server::Reply reply) {
-    if (auto bad = unknown_argument(request.arguments, {"name"})) return reply(std::move(*bad));
-    const auto name = request.arguments.value("name");
-    if (!name) {
-      Message answer;
-      answer.add("success", false).add("errmsg", "argument 'name' is missing: which backend?");
-      return reply(std::move(answer));
-    }
-    probe(std::string(*name), [reply](const ProbeView& view) { reply(to_message(view)); });
-  });
+  server_.deferred_command(
+      "probe-backend", [probe = std::move(probe)](const vici::Request& request, vici::Server::Reply reply) {
+        if (auto bad = unknown_argument(request.arguments, {"name"})) return reply(std::move(*bad));
+        const auto name = request.arguments.value("name");
+        if (!name) {
+          Message answer;
+          answer.add("success", false).add("errmsg", "argument 'name' is missing: which backend?");
+          return reply(std::move(answer));
+        }
+        probe(std::string(*name), [reply](const ProbeView& view) { reply(to_message(view)); });
+      });
 }
 
 bool OperationsServer::wanted(std::string_view event) const {

@@ -19,7 +19,8 @@ using transport::UdpPort;
 constexpr auto kTick = std::chrono::milliseconds(100);
 
 std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 template <class T>
@@ -69,17 +70,18 @@ void Edge::make_workers() {
   for (const auto& address : config_.listen_addresses) {
     const Endpoint local{address, static_cast<std::uint16_t>(config_.natt_port)};
     natt.push_back(or_throw(transport::open_worker_ports({.bind = local}, worker_count_)));
-    if (!ike_sender_.add(local, natt.back().front().fd())) throw std::runtime_error("no file descriptor is left");
+    if (!ike_sender_.add(local, natt.back().front().fd()))
+      throw std::runtime_error("no file descriptor is left");
   }
   const Endpoint data{config_.channel_listen.address, static_cast<std::uint16_t>(config_.data_port)};
   auto channel = or_throw(transport::open_channel_ports({.bind = data}, worker_count_));
   for (std::uint32_t i = 0; i < worker_count_; ++i) {
     auto ports = open_ports(i, natt, channel);
     auto engine = or_throw(esp::make_engine(config_.engine, random_));
-    workers_.push_back(std::make_unique<Worker>(i, std::move(ports), std::move(engine), config_.replay_window,
-                                                woken_.native_handle(), PipelineLimits{.control_per_second = config_.control_per_second, .mtu = config_.mtu},
-                                                WorkerTuning{.pin = config_.pin,
-                                                             .busy_poll = std::chrono::microseconds(config_.busy_poll_us)}));
+    workers_.push_back(std::make_unique<Worker>(
+        i, std::move(ports), std::move(engine), config_.replay_window, woken_.native_handle(),
+        PipelineLimits{.control_per_second = config_.control_per_second, .mtu = config_.mtu},
+        WorkerTuning{.pin = config_.pin, .busy_poll = std::chrono::microseconds(config_.busy_poll_us)}));
   }
   app::log_info("data plane ready", {LogField("workers", worker_count_),
                                      LogField("engine", workers_.front()->pipeline().engine_name())});
@@ -91,12 +93,13 @@ WorkerPorts Edge::open_ports(std::uint32_t worker, std::vector<std::vector<UdpPo
   for (std::size_t i = 0; i < config_.listen_addresses.size(); ++i) {
     const auto& address = config_.listen_addresses[i];
     ports.natt.push_back(std::move(natt[i][worker]));
-    ports.raw.push_back(or_throw(
-        transport::RawEspPort::open({.bind = address, .worker = worker, .workers = worker_count_})));
+    ports.raw.push_back(
+        or_throw(transport::RawEspPort::open({.bind = address, .worker = worker, .workers = worker_count_})));
     if (worker != 0) continue;
     const Endpoint local{address, static_cast<std::uint16_t>(config_.ike_port)};
     ports.ike.push_back(or_throw(UdpPort::open({.bind = local, .reuse_port = false})));
-    if (!ike_sender_.add(local, ports.ike.back().fd())) throw std::runtime_error("no file descriptor is left");
+    if (!ike_sender_.add(local, ports.ike.back().fd()))
+      throw std::runtime_error("no file descriptor is left");
   }
   ports.channel.push_back(std::move(channel[worker]));
   return ports;
@@ -105,62 +108,81 @@ WorkerPorts Edge::open_ports(std::uint32_t worker, std::vector<std::vector<UdpPo
 void Edge::make_tables() {
   const auto post = [this](std::uint32_t worker, Command command) { this->post(worker, std::move(command)); };
   peers_ = std::make_unique<Peers>(
-      PeersConfig{.workers = worker_count_, .replay_window = config_.replay_window,
-                  .delete_grace = config_.delete_grace, .peer_grace = config_.peer_grace},
-      PeersContext{.random = random_, .now = app::now, .unix_seconds = unix_now, .post = post,
+      PeersConfig{.workers = worker_count_,
+                  .replay_window = config_.replay_window,
+                  .delete_grace = config_.delete_grace,
+                  .peer_grace = config_.peer_grace},
+      PeersContext{.random = random_,
+                   .now = app::now,
+                   .unix_seconds = unix_now,
+                   .post = post,
                    .peer_gone = [this](const Peer& peer) { relays_->on_peer_gone(peer); }});
   backends_ = std::make_unique<Backends>(
       config_.agents,
       BackendsContext{.now = app::now, .unix_seconds = unix_now, .post = post, .workers = worker_count_},
-      BackendEvents{
-          .up =
-              [this](const Backend& backend) {
-                app::log_info("agent up", {LogField("agent", backend.name),
-                                           LogField("remote", backend.remote.to_string()),
-                                           LogField("weight", backend.hello.weight)});
-                operations_->backend_up(backend_view(backend));
-              },
-          .down =
-              [this](const Backend& backend, const std::string& cause, bool orderly) {
-                probes_->on_backend_down(backend);
-                relays_->on_backend_down(backend, cause, orderly);
-                operations_->backend_down(backend_view(backend), cause);
-              },
-          .event =
-              [this](const Backend& backend, const channel::EdgeEvent& event) {
-                if (!probes_->on_agent_event(backend, event)) relays_->on_agent_event(backend, event);
-              }});
-  relays_ = std::make_unique<Relays>(RelaysContext{
-      .random = random_, .peers = *peers_, .backends = *backends_, .now = app::now, .unix_seconds = unix_now,
-      .post = post, .end_peer = [this](PeerId peer) { end_peer(peer); },
-      .session_up = [this](const Relay& relay,
-                           const AgentSession& session) { operations_->session_up(session_view(relay, &session)); },
-      .session_down =
-          [this](const Relay& relay, const AgentSession& session, const std::string& cause, const std::string& text) {
-            operations_->session_down(session_view(relay, &session), cause, text);
-          },
-      .mtu = config_.mtu,
-      .limits = {.tunnels_per_peer = config_.tunnels_per_client,
-                 .tunnels_per_identity = config_.tunnels_per_identity,
-                 .sessions_per_peer = config_.sessions_per_client,
-                 .half_open = config_.half_open}});
+      BackendEvents{.up =
+                        [this](const Backend& backend) {
+                          app::log_info("agent up", {LogField("agent", backend.name),
+                                                     LogField("remote", backend.remote.to_string()),
+                                                     LogField("weight", backend.hello.weight)});
+                          operations_->backend_up(backend_view(backend));
+                        },
+                    .down =
+                        [this](const Backend& backend, const std::string& cause, bool orderly) {
+                          probes_->on_backend_down(backend);
+                          relays_->on_backend_down(backend, cause, orderly);
+                          operations_->backend_down(backend_view(backend), cause);
+                        },
+                    .event =
+                        [this](const Backend& backend, const channel::EdgeEvent& event) {
+                          if (!probes_->on_agent_event(backend, event))
+                            relays_->on_agent_event(backend, event);
+                        }});
+  relays_ = std::make_unique<Relays>(
+      RelaysContext{.random = random_,
+                    .peers = *peers_,
+                    .backends = *backends_,
+                    .now = app::now,
+                    .unix_seconds = unix_now,
+                    .post = post,
+                    .end_peer = [this](PeerId peer) { end_peer(peer); },
+                    .session_up =
+                        [this](const Relay& relay, const AgentSession& session) {
+                          operations_->session_up(session_view(relay, &session));
+                        },
+                    .session_down =
+                        [this](const Relay& relay, const AgentSession& session, const std::string& cause,
+                               const std::string& text) {
+                          operations_->session_down(session_view(relay, &session), cause, text);
+                        },
+                    .mtu = config_.mtu,
+                    .limits = {.tunnels_per_peer = config_.tunnels_per_client,
+                               .tunnels_per_identity = config_.tunnels_per_identity,
+                               .sessions_per_peer = config_.sessions_per_client,
+                               .half_open = config_.half_open}});
   make_probes();
   channel_spis_ = std::make_unique<channel::RandomSpiSource>(worker_count_, random_);
 }
 
 void Edge::make_probes() {
   probes_ = std::make_unique<Probes>(ProbesContext{
-      .random = random_, .backends = *backends_, .now = app::now, .unix_seconds = unix_now,
+      .random = random_,
+      .backends = *backends_,
+      .now = app::now,
+      .unix_seconds = unix_now,
       .post = [this](std::uint32_t worker, Command command) { post(worker, std::move(command)); },
       .take_id = [this] { return relays_->take_id(); },
       .changed =
           [this](const Backend& backend, const ProbeReport& report) {
             const bool speaks = report.health == L2tpHealth::kSpeaks;
-            operations_->notice({.level = speaks ? NoticeLevel::kInfo : NoticeLevel::kError, .topic = "backend",
-                                 .correlation_id = {},
-                                 .text = backend.name + (speaks ? " speaks L2TP" : " does not speak L2TP: " + report.text)});
+            operations_->notice(
+                {.level = speaks ? NoticeLevel::kInfo : NoticeLevel::kError,
+                 .topic = "backend",
+                 .correlation_id = {},
+                 .text = backend.name + (speaks ? " speaks L2TP" : " does not speak L2TP: " + report.text)});
           },
-      .workers = worker_count_, .interval = config_.l2tp_probe});
+      .workers = worker_count_,
+      .interval = config_.l2tp_probe});
 }
 
 void Edge::add_probe_command() {
@@ -179,27 +201,34 @@ void Edge::start() {
   std::error_code failed;
   std::filesystem::create_directories(config_.run_dir, failed);
   if (failed) {
-    throw std::runtime_error("edge.run_dir " + config_.run_dir.string() + " cannot be made: " + failed.message());
+    throw std::runtime_error("edge.run_dir " + config_.run_dir.string() +
+                             " cannot be made: " + failed.message());
   }
   std::uint8_t boot[8];
   random_.fill(boot);
   operations_ = std::make_unique<OperationsServer>(
-      io_.get_executor(), vici::ServerOptions{.path = config_.operations_socket.string(), .mode = 0660, .owner = {}, .group = {}}, *this);
+      io_.get_executor(),
+      vici::ServerOptions{.path = config_.operations_socket.string(), .mode = 0660, .owner = {}, .group = {}},
+      *this);
   add_probe_command();
   if (const auto error = operations_->start()) throw std::runtime_error(error->text);
 
   auto identity = or_throw(transport::load_identity(
-      {config_.tls_ca.string(), config_.tls_certificate.string(), config_.tls_key.string()}, transport::Role::kEdge));
+      {config_.tls_ca.string(), config_.tls_certificate.string(), config_.tls_key.string()},
+      transport::Role::kEdge));
   if (identity.self().name != config_.name) {
     throw std::runtime_error(config_.tls_certificate.string() + " is for \"" + identity.self().name +
                              "\", but edge.name is \"" + config_.name + "\"");
   }
   transport::ChannelListenerConfig listen;
   listen.listen = config_.channel_listen;
-  listen.control = {.edge_name = config_.name, .boot_id = load_be64(boot), .workers = worker_count_,
-                    .data_port = static_cast<std::uint16_t>(config_.data_port), .times = {}};
-  listener_ = or_throw(
-      transport::ChannelListener::open(io_, std::move(listen), std::move(identity), *channel_spis_, *backends_));
+  listen.control = {.edge_name = config_.name,
+                    .boot_id = load_be64(boot),
+                    .workers = worker_count_,
+                    .data_port = static_cast<std::uint16_t>(config_.data_port),
+                    .times = {}};
+  listener_ = or_throw(transport::ChannelListener::open(io_, std::move(listen), std::move(identity),
+                                                        *channel_spis_, *backends_));
 
   ike_ = std::make_unique<CharonProvider>(io_, ike_config(config_), *peers_, *this);
   ike_->start();
@@ -219,13 +248,14 @@ void Edge::stop() {
 }
 
 void Edge::wait_for_events() {
-  woken_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-    if (error || stopping_) return;
-    std::uint64_t ignored = 0;
-    [[maybe_unused]] const auto got = ::read(woken_.native_handle(), &ignored, sizeof ignored);
-    take_events();
-    wait_for_events();
-  });
+  woken_.async_wait(
+      boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+        if (error || stopping_) return;
+        std::uint64_t ignored = 0;
+        [[maybe_unused]] const auto got = ::read(woken_.native_handle(), &ignored, sizeof ignored);
+        take_events();
+        wait_for_events();
+      });
 }
 
 void Edge::take_events() {
@@ -276,37 +306,42 @@ void Edge::end_peer(PeerId id) {
 void Edge::ike_up(const IkePeer& ike) {
   peers_->ike_up(ike);
   const auto* peer = peers_->find(ike.ike_sa);
-  app::log_info("IKE SA up", {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string()),
-                              LogField("identity", ike.identity), LogField("version", ike.version),
-                              LogField("nat", ike.nat), LogField("proposal", ike.proposal)});
+  app::log_info("IKE SA up",
+                {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string()),
+                 LogField("identity", ike.identity), LogField("version", ike.version),
+                 LogField("nat", ike.nat), LogField("proposal", ike.proposal)});
 }
 
 void Edge::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
   peers_->ike_rekeyed(old_sa, ike);
   const auto* peer = peers_->find(ike.ike_sa);
-  app::log_info("IKE SA rekeyed", {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string())});
+  app::log_info("IKE SA rekeyed",
+                {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string())});
 }
 
 void Edge::ike_down(IkeSaId ike_sa) {
   if (const auto* peer = peers_->find(ike_sa)) {
-    app::log_info("IKE SA down", {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
-                                  LogField("identity", peer->identity)});
+    app::log_info("IKE SA down",
+                  {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
+                   LogField("identity", peer->identity)});
   }
   peers_->ike_down(ike_sa);
 }
 
 void Edge::child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) {
   if (const auto* peer = peers_->find(ike_sa)) {
-    app::log_info("child SA up", {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
-                                  LogField("spi_in", to_hex_word(inbound.value())),
-                                  LogField("spi_out", to_hex_word(outbound.value()))});
+    app::log_info("child SA up",
+                  {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
+                   LogField("spi_in", to_hex_word(inbound.value())),
+                   LogField("spi_out", to_hex_word(outbound.value()))});
   }
 }
 
 void Edge::child_down(IkeSaId ike_sa, Spi inbound, Spi) {
   if (const auto* peer = peers_->find(ike_sa)) {
-    app::log_info("child SA down", {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
-                                    LogField("spi_in", to_hex_word(inbound.value()))});
+    app::log_info("child SA down",
+                  {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
+                   LogField("spi_in", to_hex_word(inbound.value()))});
   }
 }
 
@@ -314,7 +349,9 @@ void Edge::ike_failed(const Endpoint& remote, const std::string& identity, const
                       const std::string& text) {
   app::log_warning("IKE failed", {LogField("client", remote.to_string()), LogField("identity", identity),
                                   LogField("cause", cause), LogField("text", text)});
-  operations_->notice({.level = NoticeLevel::kWarning, .topic = "ike", .correlation_id = {},
+  operations_->notice({.level = NoticeLevel::kWarning,
+                       .topic = "ike",
+                       .correlation_id = {},
                        .text = remote.to_string() + " " + cause + ": " + text});
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Sends IKE datagrams from the control thread through duplicates of the workers' sockets: the kernel allows two threads
-// to send on one socket, so that a worker need not be asked. Thread: control.
+// Sends IKE datagrams from the control thread through duplicates of the workers' sockets: the kernel allows
+// two threads to send on one socket, so that a worker need not be asked. Thread: control.
 
 #include <cstdint>
 #include <map>

@@ -68,7 +68,8 @@ int main(int argc, char** argv) {
     std::cout << file << ": good\n";
     return kOk;
   }
-  sluice::app::start_log("sluice-edge",
-                         sluice::app::parse_log_level(loaded->config.log_level).value_or(sluice::app::LogLevel::kInfo));
+  sluice::app::start_log(
+      "sluice-edge",
+      sluice::app::parse_log_level(loaded->config.log_level).value_or(sluice::app::LogLevel::kInfo));
   return run(std::move(loaded->config));
 }

@@ -15,14 +15,16 @@ TrafficView traffic_of(const RelayStats& stats) {
 constexpr auto kLateReport = std::chrono::milliseconds(1500);
 
 template <class E>
-void add_drops(std::vector<DropView>& out, const std::string& stage, const CounterArray<E>& counters, auto name) {
+void add_drops(std::vector<DropView>& out, const std::string& stage, const CounterArray<E>& counters,
+               auto name) {
   for (std::size_t i = 0; i < CounterArray<E>::kSize; ++i) {
     const auto reason = static_cast<E>(i);
     const auto count = counters.read(reason);
     if (count == 0) continue;
     const std::string word(name(reason));
-    const auto known = std::find_if(out.begin(), out.end(),
-                                    [&](const DropView& row) { return row.stage == stage && row.reason == word; });
+    const auto known = std::find_if(out.begin(), out.end(), [&](const DropView& row) {
+      return row.stage == stage && row.reason == word;
+    });
     known == out.end() ? out.push_back({stage, word, count}) : void(known->count += count);
   }
 }
@@ -37,14 +39,16 @@ bool is_loss(transport::PortCount which) {
     case PortCount::kReceiveCalls:
     case PortCount::kSendCalls:
     case PortCount::kSegmentFallback:
-    case PortCount::kCount: return false;
+    case PortCount::kCount:
+      return false;
     case PortCount::kKernelDrops:
     case PortCount::kTruncated:
     case PortCount::kReceiveErrors:
     case PortCount::kSendFull:
     case PortCount::kSendTooBig:
     case PortCount::kSendUnreachable:
-    case PortCount::kSendErrors: return true;
+    case PortCount::kSendErrors:
+      return true;
   }
   return false;
 }
@@ -71,9 +75,12 @@ void fill_counts(View& view, const SaTotals& totals) {
 
 L2tpState l2tp_state(L2tpHealth health) {
   switch (health) {
-    case L2tpHealth::kSpeaks: return L2tpState::kSpeaks;
-    case L2tpHealth::kSilent: return L2tpState::kSilent;
-    case L2tpHealth::kUnknown: break;
+    case L2tpHealth::kSpeaks:
+      return L2tpState::kSpeaks;
+    case L2tpHealth::kSilent:
+      return L2tpState::kSilent;
+    case L2tpHealth::kUnknown:
+      break;
   }
   return L2tpState::kUnknown;
 }
@@ -82,7 +89,8 @@ std::vector<SessionView> Edge::sessions() const {
   std::vector<SessionView> out;
   for (const auto& [id, relay] : relays_->all()) {
     if (relay.agent_sessions.empty()) out.push_back(session_view(relay, nullptr));
-    for (const auto& [session_id, session] : relay.agent_sessions) out.push_back(session_view(relay, &session));
+    for (const auto& [session_id, session] : relay.agent_sessions)
+      out.push_back(session_view(relay, &session));
   }
   return out;
 }
@@ -147,7 +155,8 @@ BackendView Edge::backend_view(const Backend& backend) const {
   view.carrier = "udp";
   view.software = backend.hello.software;
   if (backend.reported_at) {
-    view.report_age = std::chrono::duration_cast<std::chrono::milliseconds>(app::now() - *backend.reported_at);
+    view.report_age =
+        std::chrono::duration_cast<std::chrono::milliseconds>(app::now() - *backend.reported_at);
   }
   view.l2tp = l2tp_state(backend.l2tp.health);
   view.l2tp_text = backend.l2tp.text;
@@ -159,7 +168,8 @@ BackendView Edge::backend_view(const Backend& backend) const {
   } else if (view.draining) {
     view.state = BackendState::kDraining;
   } else {
-    view.state = view.report_age && *view.report_age > kLateReport ? BackendState::kSuspect : BackendState::kUp;
+    view.state =
+        view.report_age && *view.report_age > kLateReport ? BackendState::kSuspect : BackendState::kUp;
   }
   return view;
 }
@@ -221,8 +231,10 @@ std::vector<DropView> Edge::drops() const {
   for (const auto& worker : workers_) {
     const auto& pipeline = worker->pipeline();
     add_drops(out, "relay", pipeline.drops(), [](Drop d) { return name_of(d); });
-    add_drops(out, "esp", pipeline.client_esp_drops(), [](esp::DropReason d) { return esp::drop_reason_name(d); });
-    add_drops(out, "channel", pipeline.channel_esp_drops(), [](esp::DropReason d) { return esp::drop_reason_name(d); });
+    add_drops(out, "esp", pipeline.client_esp_drops(),
+              [](esp::DropReason d) { return esp::drop_reason_name(d); });
+    add_drops(out, "channel", pipeline.channel_esp_drops(),
+              [](esp::DropReason d) { return esp::drop_reason_name(d); });
     add_drops(out, "l2tp", pipeline.l2tp_drops(), [](l2tp::DropReason d) { return l2tp::to_string(d); });
     if (const auto oversize = pipeline.oversize().read(); oversize > 0) {
       out.push_back({"relay", "oversize-fragmented", oversize});

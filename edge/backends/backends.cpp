@@ -22,12 +22,20 @@ void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentR
   }
   // An agent that was cut off comes back before its old connection is known to be dead.
   for (auto* old : former) old->close("the agent connected anew");
-  std::erase_if(backends_, [&](const auto& row) { return row.second.name == name && row.second.channel == nullptr; });
+  std::erase_if(backends_,
+                [&](const auto& row) { return row.second.name == name && row.second.channel == nullptr; });
 
   const BackendId id(next_id_++);
   Backend& backend = backends_[id];
-  backend = {.id = id, .name = name, .remote = channel.remote(), .channel = &channel, .hello = ready.agent, .load = {},
-             .reported_at = context_.now(), .connected_since = context_.unix_seconds(), .placed = 0};
+  backend = {.id = id,
+             .name = name,
+             .remote = channel.remote(),
+             .channel = &channel,
+             .hello = ready.agent,
+             .load = {},
+             .reported_at = context_.now(),
+             .connected_since = context_.unix_seconds(),
+             .placed = 0};
   install(backend, channel, std::move(keys));
   events_.up(backend);
 }
@@ -35,11 +43,14 @@ void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentR
 void Backends::install(const Backend& backend, const transport::EdgeChannel& channel,
                        std::vector<channel::PathKeys> keys) {
   for (auto& key : keys) {
-    context_.post(key.path.edge_worker,
-                  AddPath{.backend = backend.id, .agent_worker = key.path.agent_worker,
-                          .to_edge = key.path.spi_to_edge, .to_agent = key.path.spi_to_agent,
-                          .to_edge_key = std::move(key.to_edge), .to_agent_key = std::move(key.to_agent),
-                          .agent = channel.data_endpoint(key.path.agent_worker), .local = channel.local_address()});
+    context_.post(key.path.edge_worker, AddPath{.backend = backend.id,
+                                                .agent_worker = key.path.agent_worker,
+                                                .to_edge = key.path.spi_to_edge,
+                                                .to_agent = key.path.spi_to_agent,
+                                                .to_edge_key = std::move(key.to_edge),
+                                                .to_agent_key = std::move(key.to_agent),
+                                                .agent = channel.data_endpoint(key.path.agent_worker),
+                                                .local = channel.local_address()});
   }
 }
 
@@ -68,23 +79,27 @@ void Backends::channel_down(transport::EdgeChannel& channel, const channel::Dead
   }
   const bool orderly =
       dead.cause == channel::DeadCause::kPeerGoodbye || dead.cause == channel::DeadCause::kLocalClose;
-  events_.down(*backend, std::string(channel::to_string(dead.cause)) + (dead.text.empty() ? "" : ": " + dead.text),
+  events_.down(*backend,
+               std::string(channel::to_string(dead.cause)) + (dead.text.empty() ? "" : ": " + dead.text),
                orderly);
 }
 
 void Backends::connection_failed(const Endpoint& remote, const std::string& name, const std::string& cause) {
-  app::log_warning("agent connection refused", {{"remote", remote.to_string()},
-                                                {"name", name.empty() ? std::string("(not authenticated)") : name},
-                                                {"cause", cause}});
+  app::log_warning("agent connection refused",
+                   {{"remote", remote.to_string()},
+                    {"name", name.empty() ? std::string("(not authenticated)") : name},
+                    {"cause", cause}});
 }
 
 std::optional<BackendId> Backends::pick(std::span<const BackendId> tried) const {
   std::vector<Candidate> candidates;
   candidates.reserve(backends_.size());
   for (const auto& [id, backend] : backends_) {
-    candidates.push_back({.id = id, .weight = std::max(backend.hello.weight, 1U),
+    candidates.push_back({.id = id,
+                          .weight = std::max(backend.hello.weight, 1U),
                           .sessions = std::max(backend.load.sessions, backend.placed),
-                          .max_sessions = backend.hello.max_sessions, .alive = backend.channel != nullptr,
+                          .max_sessions = backend.hello.max_sessions,
+                          .alive = backend.channel != nullptr,
                           .draining = backend.load.draining,
                           .speaks_l2tp = backend.l2tp.health != L2tpHealth::kSilent});
   }
@@ -104,8 +119,8 @@ Backend* Backends::find(const transport::EdgeChannel& channel) {
 }
 
 std::size_t Backends::alive() const {
-  return static_cast<std::size_t>(
-      std::count_if(backends_.begin(), backends_.end(), [](const auto& row) { return row.second.channel != nullptr; }));
+  return static_cast<std::size_t>(std::count_if(
+      backends_.begin(), backends_.end(), [](const auto& row) { return row.second.channel != nullptr; }));
 }
 
 }  // namespace sluice::edge

@@ -1,5 +1,6 @@
 #pragma once
-// The agents that are, or were, connected: their channels, their load, and who gets the next tunnel. Thread: control.
+// The agents that are, or were, connected: their channels, their load, and who gets the next tunnel. Thread:
+// control.
 
 #include <chrono>
 #include <functional>
@@ -32,7 +33,8 @@ struct L2tpRecord {
   std::chrono::milliseconds took{};
 };
 
-/// One connection of one agent; a reconnect is another backend with the same name. Kept for a while after it went.
+/// One connection of one agent; a reconnect is another backend with the same name. Kept for a while after it
+/// went.
 struct Backend {
   BackendId id;
   std::string name;  ///< from its certificate
@@ -82,7 +84,8 @@ class Backends final : public transport::EdgeChannelHandler {
   std::size_t alive() const;
 
  private:
-  void install(const Backend& backend, const transport::EdgeChannel& channel, std::vector<channel::PathKeys> keys);
+  void install(const Backend& backend, const transport::EdgeChannel& channel,
+               std::vector<channel::PathKeys> keys);
   Backend* find(const transport::EdgeChannel& channel);
 
   std::set<std::string> allowed_;

@@ -7,7 +7,8 @@ namespace {
 
 bool may_take(const Candidate& view, std::span<const BackendId> tried) {
   const bool full = view.max_sessions != 0 && view.sessions >= view.max_sessions;
-  return view.alive && view.speaks_l2tp && !view.draining && !full && std::find(tried.begin(), tried.end(), view.id) == tried.end();
+  return view.alive && view.speaks_l2tp && !view.draining && !full &&
+         std::find(tried.begin(), tried.end(), view.id) == tried.end();
 }
 
 // Compares (sessions + 1) / weight without division: the load each would have with one tunnel more.
@@ -21,7 +22,8 @@ bool better(const Candidate& a, const Candidate& b) {
 
 }  // namespace
 
-std::optional<BackendId> pick_least_loaded(std::span<const Candidate> views, std::span<const BackendId> tried) {
+std::optional<BackendId> pick_least_loaded(std::span<const Candidate> views,
+                                           std::span<const BackendId> tried) {
   const Candidate* best = nullptr;
   for (const auto& view : views) {
     if (may_take(view, tried) && (best == nullptr || better(view, *best))) best = &view;

@@ -25,14 +25,17 @@ std::vector<app::Setting> settings_for(Config& c) {
       {"dataplane.delete_grace", &c.delete_grace, "seconds an old inbound SA lives on after its DELETE"},
       {"dataplane.peer_grace", &c.peer_grace, "seconds a tunnel outlives its last SA"},
       {"dataplane.pin", &c.pin, "keep each data thread on a core of its own"},
-      {"dataplane.busy_poll_us", Number{&c.busy_poll_us, 0, 1000000}, "microseconds a data thread polls before it sleeps"},
+      {"dataplane.busy_poll_us", Number{&c.busy_poll_us, 0, 1000000},
+       "microseconds a data thread polls before it sleeps"},
       {"dataplane.mtu", Number{&c.mtu, 1280, 9000}, "MTU of the path to the clients, bytes"},
       {"limits.control_per_second", Number{&c.control_per_second, 0, 100000},
        "L2TP control messages of one client each second; 0: no limit"},
-      {"limits.tunnels_per_client", Number{&c.tunnels_per_client, 0, 10000}, "L2TP tunnels of one client; 0: no limit"},
+      {"limits.tunnels_per_client", Number{&c.tunnels_per_client, 0, 10000},
+       "L2TP tunnels of one client; 0: no limit"},
       {"limits.tunnels_per_identity", Number{&c.tunnels_per_identity, 0, 1000000},
        "L2TP tunnels of all clients with one IKE identity; 0: no limit"},
-      {"limits.sessions_per_client", Number{&c.sessions_per_client, 0, 10000}, "sessions of one client; 0: no limit"},
+      {"limits.sessions_per_client", Number{&c.sessions_per_client, 0, 10000},
+       "sessions of one client; 0: no limit"},
       {"limits.half_open", &c.half_open, "seconds a tunnel may take to be established; 0: no limit"},
       {"probe.l2tp_interval", &c.l2tp_probe, "seconds between L2TP probes of each agent; 0: never"},
       {"channel.listen", &c.channel_listen, "address:port where agents dial", true},
@@ -65,7 +68,8 @@ void read_psks(app::ConfigFile& file, Config& c, std::vector<std::string>& warni
 }
 
 void check(app::ConfigFile& file, const Config& c) {
-  if (c.listen_addresses.empty() && file.errors().empty()) file.fail("listen.addresses", "must name at least one");
+  if (c.listen_addresses.empty() && file.errors().empty())
+    file.fail("listen.addresses", "must name at least one");
   if (c.ike_port == c.natt_port) file.fail("listen.natt_port", "must differ from listen.ike_port");
   if (c.psks.empty() && file.errors().empty()) {
     file.fail("psk", "no [[psk]] is given, so that no client could authenticate");

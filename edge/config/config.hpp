@@ -36,16 +36,16 @@ struct Config {
   std::uint32_t replay_window = 256;  ///< packets
   std::chrono::seconds delete_grace{5};
   std::chrono::seconds peer_grace{15};
-  bool pin = false;                   ///< each data worker to a core
-  std::uint32_t busy_poll_us = 0;     ///< how long a data worker keeps looking before it sleeps
+  bool pin = false;                ///< each data worker to a core
+  std::uint32_t busy_poll_us = 0;  ///< how long a data worker keeps looking before it sleeps
   std::uint32_t mtu = 1500;
 
   std::uint32_t control_per_second = 100;  ///< L2TP control messages of one client
   std::uint32_t tunnels_per_client = 8;
   std::uint32_t tunnels_per_identity = 0;  ///< 0: no limit
   std::uint32_t sessions_per_client = 16;
-  std::chrono::seconds half_open{90};      ///< longest time a tunnel may take to be established
-  std::chrono::seconds l2tp_probe{30};     ///< between probes of one agent; 0: never
+  std::chrono::seconds half_open{90};   ///< longest time a tunnel may take to be established
+  std::chrono::seconds l2tp_probe{30};  ///< between probes of one agent; 0: never
 
   Endpoint channel_listen;
   std::uint32_t data_port = 4601;

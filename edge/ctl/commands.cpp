@@ -18,7 +18,8 @@ namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
-constexpr std::array<std::string_view, 6> kCommands{"sessions", "backends", "peers", "drops", "probe", "version"};
+constexpr std::array<std::string_view, 6> kCommands{"sessions", "backends", "peers",
+                                                    "drops",    "probe",    "version"};
 // A probe may take its 5 s; the daemon is silent meanwhile.
 constexpr double kProbeTimeout = 15;
 
@@ -174,12 +175,14 @@ int probe(Options options, const Surroundings& to) {
   if (answer.error) {
     if (!probed) return complain(to, *answer.error, options);
     const auto cause = escaped(answer.last.get("errmsg", "no reason given"), 512);
-    to.error << "sluicectl: " << (answer.last.get("l2tp") == "silent" ? "does not speak L2TP: " : "not probed: ") << cause << "\n";
+    to.error << "sluicectl: "
+             << (answer.last.get("l2tp") == "silent" ? "does not speak L2TP: " : "not probed: ") << cause
+             << "\n";
     return kFailed;
   }
   if (!options.json) {
-    to.out << escaped(answer.last.get("name", options.probed)) << " speaks L2TP (" << escaped(answer.last.get("took-ms", "?"))
-           << " ms from SCCRQ to the end)\n";
+    to.out << escaped(answer.last.get("name", options.probed)) << " speaks L2TP ("
+           << escaped(answer.last.get("took-ms", "?")) << " ms from SCCRQ to the end)\n";
   }
   return kOk;
 }
@@ -219,7 +222,8 @@ class CommandLine {
     filter(drops, "stage", "of this stage");
     auto* probe = app_.add_subcommand("probe", "tries something out");
     probe->require_subcommand(1);
-    auto* backend = probe->add_subcommand("backend", "dials an agent by L2TP, as a client would, and hangs up");
+    auto* backend =
+        probe->add_subcommand("backend", "dials an agent by L2TP, as a client would, and hangs up");
     backend->add_option("name", options_.probed, "the agent's name")->required();
     app_.add_subcommand("version", "versions of this program and of the running edge");
     app_.footer(

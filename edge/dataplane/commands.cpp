@@ -13,7 +13,8 @@ constexpr std::array<std::chrono::seconds, 5> kFarewellIntervals{
 
 }  // namespace
 
-Pipeline::Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit, PipelineLimits limits)
+Pipeline::Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit,
+                   PipelineLimits limits)
     : engine_(std::move(engine)),
       replay_window_(replay_window),
       emit_(std::move(emit)),
@@ -26,7 +27,8 @@ void Pipeline::apply(Command command, Instant now, OutgoingBatch& out) {
   early_memory_.clear();
   std::visit(
       [&]<class T>(T& value) {
-        if constexpr (!std::is_same_v<T, std::monostate> && !std::is_same_v<T, StopWorker>) apply_one(value, now, out);
+        if constexpr (!std::is_same_v<T, std::monostate> && !std::is_same_v<T, StopWorker>)
+          apply_one(value, now, out);
       },
       command);
 }
@@ -44,21 +46,22 @@ Pipeline::PeerState& Pipeline::peer_for(const AddSa& command) {
   return *slot;
 }
 
-void Pipeline::apply_one(ExpectSpi& command, Instant, OutgoingBatch&) { early_.expect(command.spi); }
+void Pipeline::apply_one(ExpectSpi& command, Instant, OutgoingBatch&) {
+  early_.expect(command.spi);
+}
 
 void Pipeline::apply_one(AddSa& command, Instant now, OutgoingBatch& out) {
   auto& peer = peer_for(command);
   const auto& spec = command.spec;
-  const esp::SaParameters parameters{
-      .spi = spec.spi,
-      .suite = &esp::suite(command.suite),
-      .encryption_key = spec.encryption_key.bytes(),
-      .integrity_key = spec.integrity_key.bytes(),
-      .extended_sequence = spec.extended_sequence,
-      .replay_window = std::max(spec.replay_window, replay_window_),
-      .last_sequence = 0,
-      .limits = {spec.lifetime.soft_bytes, spec.lifetime.hard_bytes, spec.lifetime.soft_packets,
-                 spec.lifetime.hard_packets}};
+  const esp::SaParameters parameters{.spi = spec.spi,
+                                     .suite = &esp::suite(command.suite),
+                                     .encryption_key = spec.encryption_key.bytes(),
+                                     .integrity_key = spec.integrity_key.bytes(),
+                                     .extended_sequence = spec.extended_sequence,
+                                     .replay_window = std::max(spec.replay_window, replay_window_),
+                                     .last_sequence = 0,
+                                     .limits = {spec.lifetime.soft_bytes, spec.lifetime.hard_bytes,
+                                                spec.lifetime.soft_packets, spec.lifetime.hard_packets}};
   if (spec.inbound) {
     auto sa = engine_->make_inbound(parameters);
     if (!sa) return client_esp_drops_.add(esp::DropReason::kEngineFailure);
@@ -94,7 +97,8 @@ void Pipeline::apply_one(RemoveSa& command, Instant now, OutgoingBatch&) {
   const auto peer = peers_.find(command.peer);
   if (peer == peers_.end()) return;
   auto& outbound = peer->second->outbound;
-  const auto at = std::find_if(outbound.begin(), outbound.end(), [&](const auto& o) { return o.spi == command.spi; });
+  const auto at =
+      std::find_if(outbound.begin(), outbound.end(), [&](const auto& o) { return o.spi == command.spi; });
   if (at == outbound.end()) return;
   const auto index = static_cast<std::size_t>(at - outbound.begin());
   auto& current = peer->second->current;
@@ -194,7 +198,9 @@ void Pipeline::apply_one(SendProbe& command, Instant, OutgoingBatch& out) {
   if (found != relays_.end()) send_to_agent(*found->second, command.packet, out);
 }
 
-void Pipeline::apply_one(UnbindRelay& command, Instant, OutgoingBatch&) { remove_relay(command.relay); }
+void Pipeline::apply_one(UnbindRelay& command, Instant, OutgoingBatch&) {
+  remove_relay(command.relay);
+}
 
 void Pipeline::remove_relay(RelayId id) {
   const auto found = relays_.find(id);
@@ -212,8 +218,13 @@ void Pipeline::apply_one(SendL2tp& command, Instant, OutgoingBatch& out) {
 
 void Pipeline::apply_one(AddPath& command, Instant, OutgoingBatch&) {
   const auto& suite = esp::suite(esp::SuiteId::kAesGcm128);
-  esp::SaParameters in{.spi = command.to_edge, .suite = &suite, .encryption_key = command.to_edge_key.bytes(),
-                       .integrity_key = {}, .extended_sequence = true, .replay_window = 0, .last_sequence = 0,
+  esp::SaParameters in{.spi = command.to_edge,
+                       .suite = &suite,
+                       .encryption_key = command.to_edge_key.bytes(),
+                       .integrity_key = {},
+                       .extended_sequence = true,
+                       .replay_window = 0,
+                       .last_sequence = 0,
                        .limits = {}};
   auto out = in;
   out.spi = command.to_agent;
@@ -256,9 +267,14 @@ void Pipeline::remove_path(PathKey key) {
 
 void Pipeline::report(const RelayState& relay, l2tp::Observation what) {
   const auto& observer = relay.observer;
-  TunnelObserved event{.relay = relay.id, .what = what, .sessions = observer.sessions(),
-                       .client_host = observer.client_host(), .close_text = {}, .closed_by_client = false};
-  const auto& close = what == l2tp::Observation::kTunnelClosed ? observer.closed() : observer.last_session_close();
+  TunnelObserved event{.relay = relay.id,
+                       .what = what,
+                       .sessions = observer.sessions(),
+                       .client_host = observer.client_host(),
+                       .close_text = {},
+                       .closed_by_client = false};
+  const auto& close =
+      what == l2tp::Observation::kTunnelClosed ? observer.closed() : observer.last_session_close();
   if (close) {
     event.close_text = l2tp::Observer::describe(*close);
     event.closed_by_client = close->by == l2tp::Side::kClient;
@@ -279,7 +295,8 @@ void Pipeline::apply_one(Farewell& command, Instant now, OutgoingBatch& out) {
 void Pipeline::say_farewell(RelayState& relay, Instant now, OutgoingBatch& out) {
   auto& state = *relay.farewell;
   const auto packet = relay.observer.farewell(state.result, state.text);
-  if (!packet || state.sent == static_cast<int>(kFarewellIntervals.size())) return finish_farewell(relay, false);
+  if (!packet || state.sent == static_cast<int>(kFarewellIntervals.size()))
+    return finish_farewell(relay, false);
   send_to_client(*relay.peer, relay.client_port, *packet, out);
   state.next = now + kFarewellIntervals[static_cast<std::size_t>(state.sent++)];
 }

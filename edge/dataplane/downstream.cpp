@@ -1,6 +1,7 @@
 // Agent to client. Thread: the worker.
 //   1 find the path by its SPI   2 check replay, open, commit   3 find the relay, and that it is this agent's
-//   4 let the observer look at control messages   5 put the UDP header in front   6 seal for the client   7 hand out
+//   4 let the observer look at control messages   5 put the UDP header in front   6 seal for the client   7
+//   hand out
 #include "edge/dataplane/state.hpp"
 
 namespace sluice::edge {
@@ -50,7 +51,8 @@ void Pipeline::from_agents(std::span<transport::RxPacket> packets, Instant now, 
     take_frame(*work.paths[i], work.open[i], *static_cast<transport::RxPacket*>(work.open[i].user));
   }
   for (std::size_t i = 0; i < work.seals; ++i) {
-    if (work.targets[i].stats != nullptr) count_packet(*work.targets[i].stats, work.seal[i].packet.length, now);
+    if (work.targets[i].stats != nullptr)
+      count_packet(*work.targets[i].stats, work.seal[i].packet.length, now);
   }
   seal_to_clients(out);
 }
@@ -119,7 +121,8 @@ void Pipeline::seal_to_clients(OutgoingBatch& out) {
   engine_->seal(jobs);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const auto& job = jobs[i];
-    if (job.event != esp::LimitEvent::kNone) [[unlikely]] report_expiry(job);
+    if (job.event != esp::LimitEvent::kNone) [[unlikely]]
+      report_expiry(job);
     if (!job.ok()) {
       client_esp_drops_.add(job.result);
       continue;
@@ -142,7 +145,8 @@ void Pipeline::report_expiry(const esp::SealJob& job) {
   }
 }
 
-void Pipeline::send_to_client(PeerState& peer, std::uint16_t client_port, Bytes l2tp_packet, OutgoingBatch& out) {
+void Pipeline::send_to_client(PeerState& peer, std::uint16_t client_port, Bytes l2tp_packet,
+                              OutgoingBatch& out) {
   const auto buffer = work_->own_buffer();
   constexpr std::size_t kRoom = 128;
   if (l2tp_packet.size() + 2 * kRoom > buffer.size()) return drop(Drop::kNoBuffer);

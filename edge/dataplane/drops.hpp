@@ -1,5 +1,6 @@
 #pragma once
-// Why the data plane dropped a packet: one enumerator, one counter. The protocol cores have reasons of their own.
+// Why the data plane dropped a packet: one enumerator, one counter. The protocol cores have reasons of their
+// own.
 
 #include <cstdint>
 #include <string_view>
@@ -29,24 +30,42 @@ enum class Drop : std::uint8_t {
 
 constexpr std::string_view name_of(Drop drop) {
   switch (drop) {
-    case Drop::kTooShort: return "too-short";
-    case Drop::kUnknownSpi: return "unknown-spi";
-    case Drop::kNotL2tp: return "not-l2tp";
-    case Drop::kBadUdpLength: return "bad-udp-length";
-    case Drop::kBadL2tp: return "bad-l2tp";
-    case Drop::kUnknownTunnel: return "unknown-tunnel";
-    case Drop::kControlRate: return "control-rate";
-    case Drop::kNotSccrq: return "not-sccrq";
-    case Drop::kNoPath: return "no-path";
-    case Drop::kNoOutboundSa: return "no-outbound-sa";
-    case Drop::kUnknownChannelSpi: return "unknown-channel-spi";
-    case Drop::kBadChannelFrame: return "bad-channel-frame";
-    case Drop::kUnknownRelay: return "unknown-relay";
-    case Drop::kForeignRelay: return "foreign-relay";
-    case Drop::kWrongTunnel: return "wrong-tunnel";
-    case Drop::kQueueFull: return "queue-full";
-    case Drop::kNoBuffer: return "no-buffer";
-    case Drop::kCount: break;
+    case Drop::kTooShort:
+      return "too-short";
+    case Drop::kUnknownSpi:
+      return "unknown-spi";
+    case Drop::kNotL2tp:
+      return "not-l2tp";
+    case Drop::kBadUdpLength:
+      return "bad-udp-length";
+    case Drop::kBadL2tp:
+      return "bad-l2tp";
+    case Drop::kUnknownTunnel:
+      return "unknown-tunnel";
+    case Drop::kControlRate:
+      return "control-rate";
+    case Drop::kNotSccrq:
+      return "not-sccrq";
+    case Drop::kNoPath:
+      return "no-path";
+    case Drop::kNoOutboundSa:
+      return "no-outbound-sa";
+    case Drop::kUnknownChannelSpi:
+      return "unknown-channel-spi";
+    case Drop::kBadChannelFrame:
+      return "bad-channel-frame";
+    case Drop::kUnknownRelay:
+      return "unknown-relay";
+    case Drop::kForeignRelay:
+      return "foreign-relay";
+    case Drop::kWrongTunnel:
+      return "wrong-tunnel";
+    case Drop::kQueueFull:
+      return "queue-full";
+    case Drop::kNoBuffer:
+      return "no-buffer";
+    case Drop::kCount:
+      break;
   }
   return "?";
 }

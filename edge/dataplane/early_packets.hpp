@@ -1,7 +1,8 @@
 #pragma once
-// Packets that overtake their SA. A client may send on a new SA as soon as it has our half of the exchange, some
-// milliseconds before the IKE daemon has installed it here; at a rekey those packets would be lost. So packets for an
-// SPI that was given out but is not installed yet wait, a few and not for long. Thread: the worker.
+// Packets that overtake their SA. A client may send on a new SA as soon as it has our half of the exchange,
+// some milliseconds before the IKE daemon has installed it here; at a rekey those packets would be lost. So
+// packets for an SPI that was given out but is not installed yet wait, a few and not for long. Thread: the
+// worker.
 
 #include <cstdint>
 #include <deque>

@@ -1,6 +1,6 @@
 #pragma once
-// A hash table from a 32-bit number to a pointer, for lookups on the packet path: open addressing, linear probing, one
-// cache line for a hit. Not thread safe. Grows on insertion, never on the packet path.
+// A hash table from a 32-bit number to a pointer, for lookups on the packet path: open addressing, linear
+// probing, one cache line for a hit. Not thread safe. Grows on insertion, never on the packet path.
 
 #include <bit>
 #include <cstdint>

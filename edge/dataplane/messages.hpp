@@ -1,5 +1,6 @@
 #pragma once
-// What the control thread and a data worker say to each other, over queues. Values only; whoever receives one owns it.
+// What the control thread and a data worker say to each other, over queues. Values only; whoever receives one
+// owns it.
 
 #include <cstdint>
 #include <memory>
@@ -21,11 +22,12 @@
 
 namespace sluice::edge {
 
-/// Counters of one SA direction. Written by its worker, read by the control thread, which outlives the SA with it.
+/// Counters of one SA direction. Written by its worker, read by the control thread, which outlives the SA
+/// with it.
 struct SaStats {
-  Counter packets, bytes;           ///< bytes of the ESP payload
+  Counter packets, bytes;  ///< bytes of the ESP payload
   Counter replayed, unauthentic, malformed;
-  Counter last_use;                 ///< monotonic seconds, set by add of the difference
+  Counter last_use;  ///< monotonic seconds, set by add of the difference
 };
 
 /// Counters of one relay, "in" being from the client.
@@ -33,7 +35,8 @@ struct RelayStats {
   Counter packets_in, bytes_in, packets_out, bytes_out;  ///< L2TP packets
 };
 
-// ---- control to worker --------------------------------------------------------------------------------------------
+// ---- control to worker
+// --------------------------------------------------------------------------------------------
 
 /// An SPI was given out: its first packets may come before its SA.
 struct ExpectSpi {
@@ -116,10 +119,12 @@ struct RemovePaths {
 };
 struct StopWorker {};
 
-using Command = std::variant<std::monostate, ExpectSpi, AddSa, RemoveSa, MovePeer, RemovePeer, BindRelay, UnbindRelay,
-                             Farewell, SendL2tp, BindProbe, SendProbe, AddPath, RemovePaths, StopWorker>;
+using Command =
+    std::variant<std::monostate, ExpectSpi, AddSa, RemoveSa, MovePeer, RemovePeer, BindRelay, UnbindRelay,
+                 Farewell, SendL2tp, BindProbe, SendProbe, AddPath, RemovePaths, StopWorker>;
 
-// ---- worker to control --------------------------------------------------------------------------------------------
+// ---- worker to control
+// --------------------------------------------------------------------------------------------
 
 /// An IKE datagram, without non-ESP marker.
 struct IkeArrived {
@@ -166,7 +171,7 @@ struct ProbeArrived {
   ByteVector packet;
 };
 
-using Event = std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired, FarewellDone,
-                           ProbeArrived>;
+using Event = std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired,
+                           FarewellDone, ProbeArrived>;
 
 }  // namespace sluice::edge

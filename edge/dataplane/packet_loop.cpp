@@ -44,7 +44,8 @@ PacketLoop::PacketLoop(WorkerPorts ports, std::unique_ptr<Pipeline> pipeline, Pi
 
 bool PacketLoop::wait(int timeout_ms) {
   bool woken = false;
-  const int count = ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), backlog_ ? 0 : timeout_ms);
+  const int count =
+      ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), backlog_ ? 0 : timeout_ms);
   for (int i = 0; i < count; ++i) {
     const auto name = events_[static_cast<std::size_t>(i)].data.u64;
     if (name == kWake) {
@@ -75,12 +76,14 @@ bool PacketLoop::receive(Instant now) {
   backlog_ = false;
   received_ = false;
   std::size_t first = 0;
-  receive_from(ports_.ike, first, [this](const transport::UdpPort& port, std::span<transport::RxPacket> burst) {
-    for (auto& rx : burst) {
-      const auto bytes = rx.packet.bytes();
-      emit_(IkeArrived{{rx.local, port.local().port}, rx.remote, false, ByteVector(bytes.begin(), bytes.end())});
-    }
-  });
+  receive_from(
+      ports_.ike, first, [this](const transport::UdpPort& port, std::span<transport::RxPacket> burst) {
+        for (auto& rx : burst) {
+          const auto bytes = rx.packet.bytes();
+          emit_(IkeArrived{
+              {rx.local, port.local().port}, rx.remote, false, ByteVector(bytes.begin(), bytes.end())});
+        }
+      });
   first += ports_.ike.size();
   receive_from(ports_.natt, first, [&](const transport::UdpPort& port, std::span<transport::RxPacket> burst) {
     pipeline_->from_clients(burst, port.local().port, now, out_);
@@ -117,7 +120,8 @@ void PacketLoop::send() {
     std::size_t to = from;
     run_.clear();
     const auto same = [&](const Outgoing& other) {
-      return other.exit == first.exit && (first.exit == Exit::kAgent || other.packet.local == first.packet.local);
+      return other.exit == first.exit &&
+             (first.exit == Exit::kAgent || other.packet.local == first.packet.local);
     };
     while (to < packets.size() && same(packets[to])) run_.push_back(packets[to++].packet);
     send_run(first.exit, run_);

@@ -1,6 +1,6 @@
 #pragma once
-// A pipeline joined with its sockets: receives bursts, has them worked, and sends what comes of them. A worker runs it;
-// so does the benchmark. Thread: the one that calls it.
+// A pipeline joined with its sockets: receives bursts, has them worked, and sends what comes of them. A
+// worker runs it; so does the benchmark. Thread: the one that calls it.
 
 #include <sys/epoll.h>
 
@@ -27,7 +27,8 @@ class PacketLoop {
   /// `wake` ends a wait(); the loop does not read it. Throws std::runtime_error when the system refuses.
   PacketLoop(WorkerPorts ports, std::unique_ptr<Pipeline> pipeline, Pipeline::Emit emit, int wake);
 
-  /// Waits for packets or `wake`, at most so long; not at all while a port has packets left. True: `wake` is readable.
+  /// Waits for packets or `wake`, at most so long; not at all while a port has packets left. True: `wake` is
+  /// readable.
   bool wait(int timeout_ms);
   /// One burst of each port that has something. False: no port had any.
   bool receive(Instant now);

@@ -1,7 +1,7 @@
 #pragma once
-// The packet path of one worker, without its sockets: ESP from clients to L2TP to the agents' channel, and back.
-// upstream.cpp and downstream.cpp read top to bottom, a stage at a time over the whole burst.
-// Thread: one worker. Counters may be read from any thread.
+// The packet path of one worker, without its sockets: ESP from clients to L2TP to the agents' channel, and
+// back. upstream.cpp and downstream.cpp read top to bottom, a stage at a time over the whole burst. Thread:
+// one worker. Counters may be read from any thread.
 
 #include <array>
 #include <functional>
@@ -33,8 +33,8 @@ struct Outgoing {
   transport::TxPacket packet;
 };
 
-/// Which packets of a burst go where; the bytes stay valid until the next call into the pipeline or the port they came
-/// from.
+/// Which packets of a burst go where; the bytes stay valid until the next call into the pipeline or the port
+/// they came from.
 class OutgoingBatch {
  public:
   void clear() { packets_.clear(); }
@@ -56,11 +56,13 @@ class Pipeline {
   static constexpr std::size_t kMaxBurst = 256;
   using Emit = std::function<void(Event)>;
 
-  Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit, PipelineLimits limits = {});
+  Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window, Emit emit,
+           PipelineLimits limits = {});
   ~Pipeline();
 
   /// Datagrams from the UDP port where IKE has a marker, and ESP packets without UDP. At most kMaxBurst each.
-  void from_clients(std::span<transport::RxPacket> packets, std::uint16_t local_port, Instant now, OutgoingBatch& out);
+  void from_clients(std::span<transport::RxPacket> packets, std::uint16_t local_port, Instant now,
+                    OutgoingBatch& out);
   void from_clients_raw(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out);
   /// Data frames from agents. At most kMaxBurst.
   void from_agents(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out);
@@ -116,10 +118,12 @@ class Pipeline {
   using PathKey = std::pair<BackendId, std::uint32_t>;
 
   // upstream
-  void open_from_clients(std::span<transport::RxPacket* const> packets, std::uint16_t local_port, Instant now);
+  void open_from_clients(std::span<transport::RxPacket* const> packets, std::uint16_t local_port,
+                         Instant now);
   void hold_or_drop(const transport::RxPacket& packet, std::uint16_t local_port, Instant now);
   void replay_early(Spi spi, Instant now, OutgoingBatch& out);
-  void take_opened(const esp::OpenJob& job, const transport::RxPacket& from, std::uint16_t local_port, Instant now);
+  void take_opened(const esp::OpenJob& job, const transport::RxPacket& from, std::uint16_t local_port,
+                   Instant now);
   void follow_peer(InboundEntry& entry, const esp::OpenJob& job, const transport::RxPacket& from,
                    std::uint16_t local_port);
   void l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port, Instant now);
@@ -182,7 +186,7 @@ class Pipeline {
   FlatTable<PathState> path_table_;
   std::set<std::pair<Instant, Spi>> lingering_;  // inbound SAs with a time to go
   std::set<TimeLimit> time_limits_;              // of inbound SAs: a pair's halves end together
-  std::vector<RelayId> farewells_;  // relays that say goodbye
+  std::vector<RelayId> farewells_;               // relays that say goodbye
 
   // Work space of one burst.
   struct Workspace;

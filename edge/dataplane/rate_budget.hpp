@@ -1,5 +1,6 @@
 #pragma once
-// So many a second, with as many at once after a pause: the generic cell rate algorithm, one time stamp a budget.
+// So many a second, with as many at once after a pause: the generic cell rate algorithm, one time stamp a
+// budget.
 
 #include <algorithm>
 #include <cstdint>

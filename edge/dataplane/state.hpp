@@ -14,11 +14,11 @@ struct Pipeline::PeerState {
   PeerId id;
   Endpoint local, remote;
   bool udp_encapsulated = false;
-  std::vector<Spi> inbound;              // oldest first
-  std::vector<OutboundEntry> outbound;   // oldest first
-  std::size_t current = 0;               // of outbound: the newest that is proven
+  std::vector<Spi> inbound;             // oldest first
+  std::vector<OutboundEntry> outbound;  // oldest first
+  std::size_t current = 0;              // of outbound: the newest that is proven
   std::vector<RelayState*> relays;
-  RateBudget control;                    // of L2TP control messages
+  RateBudget control;  // of L2TP control messages
 
   OutboundEntry* sending() { return outbound.empty() ? nullptr : &outbound[current]; }
   /// A packet came in on `spi`: the peer has the pair, so that its outbound half may be used.
@@ -79,8 +79,8 @@ struct Pipeline::Workspace {
 inline void count_packet(SaStats& stats, std::uint64_t bytes, Instant now) {
   stats.packets.add();
   stats.bytes.add(bytes);
-  const auto seconds =
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
+  const auto seconds = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
   stats.last_use.add(seconds - stats.last_use.read());
 }
 

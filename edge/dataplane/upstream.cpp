@@ -1,7 +1,7 @@
 // Client to agent. Thread: the worker.
-//   1 tell keepalives, IKE and ESP apart   2 find the SA   3 check replay, open, commit   4 follow a peer that moved
-//   5 find UDP and L2TP                    6 find the relay, let the observer look at control messages
-//   7 put the relay id in front, seal for the agent        8 hand out
+//   1 tell keepalives, IKE and ESP apart   2 find the SA   3 check replay, open, commit   4 follow a peer
+//   that moved 5 find UDP and L2TP                    6 find the relay, let the observer look at control
+//   messages 7 put the relay id in front, seal for the agent        8 hand out
 #include <algorithm>
 
 #include "edge/dataplane/state.hpp"
@@ -25,8 +25,8 @@ void Pipeline::from_clients(std::span<transport::RxPacket> packets, std::uint16_
     } else if (bytes.size() < esp::kEspHeaderSize) {
       drop(Drop::kTooShort);
     } else if (const Spi spi(load_be32(bytes.data())); !spi) {
-      emit_(IkeArrived{{rx.local, local_port}, rx.remote, true,
-                       ByteVector(bytes.begin() + kMarkerSize, bytes.end())});
+      emit_(IkeArrived{
+          {rx.local, local_port}, rx.remote, true, ByteVector(bytes.begin() + kMarkerSize, bytes.end())});
     } else {
       inbound_.prefetch(spi.value());
       work.packets[count++] = &rx;
@@ -75,8 +75,9 @@ void Pipeline::open_from_clients(std::span<transport::RxPacket* const> packets, 
 void Pipeline::hold_or_drop(const transport::RxPacket& rx, std::uint16_t local_port, Instant now) {
   const auto bytes = rx.packet.bytes();
   const Spi spi(load_be32(bytes.data()));
-  const bool held = early_.expected(spi) &&
-                    early_.hold(spi, {ByteVector(bytes.begin(), bytes.end()), rx.remote, rx.local, local_port}, now);
+  const bool held =
+      early_.expected(spi) &&
+      early_.hold(spi, {ByteVector(bytes.begin(), bytes.end()), rx.remote, rx.local, local_port}, now);
   if (!held) drop(Drop::kUnknownSpi);
 }
 
@@ -84,8 +85,8 @@ void Pipeline::replay_early(Spi spi, Instant now, OutgoingBatch& out) {
   for (auto& packet : early_.take(spi, now)) {
     ByteVector memory(transport::kHeadRoom + packet.bytes.size() + transport::kTailRoom);
     std::copy(packet.bytes.begin(), packet.bytes.end(), memory.begin() + transport::kHeadRoom);
-    transport::RxPacket rx{esp::PacketBuffer::within(memory, transport::kHeadRoom, packet.bytes.size()), packet.remote,
-                           packet.local};
+    transport::RxPacket rx{esp::PacketBuffer::within(memory, transport::kHeadRoom, packet.bytes.size()),
+                           packet.remote, packet.local};
     early_memory_.push_back(std::move(memory));
     auto* one = &rx;
     open_from_clients(std::span(&one, 1), packet.local_port, now);
@@ -97,15 +98,22 @@ void Pipeline::take_opened(const esp::OpenJob& job, const transport::RxPacket& f
                            Instant now) {
   auto& entry = *static_cast<InboundEntry*>(job.sa->user());
   if (job.event != esp::LimitEvent::kNone) {
-    emit_(SaExpired{entry.peer->id, entry.spi, {from.local, local_port}, job.event == esp::LimitEvent::kHard});
+    emit_(
+        SaExpired{entry.peer->id, entry.spi, {from.local, local_port}, job.event == esp::LimitEvent::kHard});
   }
   if (!job.ok()) {
     client_esp_drops_.add(job.result);
     switch (job.result) {
       case esp::DropReason::kReplayed:
-      case esp::DropReason::kBehindWindow: entry.stats->replayed.add(); break;
-      case esp::DropReason::kBadIcv: entry.stats->unauthentic.add(); break;
-      default: entry.stats->malformed.add(); break;
+      case esp::DropReason::kBehindWindow:
+        entry.stats->replayed.add();
+        break;
+      case esp::DropReason::kBadIcv:
+        entry.stats->unauthentic.add();
+        break;
+      default:
+        entry.stats->malformed.add();
+        break;
     }
     return;
   }
@@ -113,10 +121,12 @@ void Pipeline::take_opened(const esp::OpenJob& job, const transport::RxPacket& f
   follow_peer(entry, job, from, local_port);
 
   auto packet = job.packet;
-  if (job.next_header != kProtocolUdp || packet.length < kUdpHeader || load_be16(packet.data() + 2) != kL2tpPort) {
+  if (job.next_header != kProtocolUdp || packet.length < kUdpHeader ||
+      load_be16(packet.data() + 2) != kL2tpPort) {
     return drop(Drop::kNotL2tp);
   }
-  // The checksum is not looked at: a NAT on the way makes it wrong, and ESP vouches for the bytes (RFC 3948 §3.1.2).
+  // The checksum is not looked at: a NAT on the way makes it wrong, and ESP vouches for the bytes (RFC 3948
+  // §3.1.2).
   const std::uint16_t client_port = load_be16(packet.data());
   const std::uint16_t udp_length = load_be16(packet.data() + 4);
   if (udp_length < kUdpHeader || udp_length > packet.length) return drop(Drop::kBadUdpLength);
@@ -131,20 +141,24 @@ void Pipeline::follow_peer(InboundEntry& entry, const esp::OpenJob& job, const t
   auto& peer = *entry.peer;
   peer.prove(entry.spi);
   const bool moved = peer.udp_encapsulated && local_port != 0 && peer.remote != from.remote;
-  if (!moved || job.sequence < entry.sa->replay().top() || entry.remove_at || entry.spi != peer.inbound.back()) return;
+  if (!moved || job.sequence < entry.sa->replay().top() || entry.remove_at ||
+      entry.spi != peer.inbound.back())
+    return;
   emit_(PeerMoved{peer.id, entry.spi, {from.local, local_port}, peer.remote, from.remote});
   peer.remote = from.remote;
   peer.local = {from.local, local_port};
 }
 
-void Pipeline::l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port, Instant now) {
+void Pipeline::l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port,
+                                Instant now) {
   const auto l2tp = l2tp::classify(packet.bytes());
   if (l2tp.kind == l2tp::PacketKind::kBad) {
     l2tp_drops_.add(l2tp.reason);
     return drop(Drop::kBadL2tp);
   }
   // A client that floods pays alone: neither agent nor control thread sees what is beyond its budget.
-  if (l2tp.is_control() && !peer.control.take(now, limits_.control_per_second)) return drop(Drop::kControlRate);
+  if (l2tp.is_control() && !peer.control.take(now, limits_.control_per_second))
+    return drop(Drop::kControlRate);
   if (!l2tp.tunnel) return tunnel_less(peer, packet, client_port);
   for (auto* relay : peer.relays) {
     if (relay->agent_tunnel != l2tp.tunnel || relay->client_port != client_port) continue;

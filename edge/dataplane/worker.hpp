@@ -1,5 +1,6 @@
 #pragma once
-// A data worker: one thread, its sockets, its pipeline, and the two queues that join it to the control thread.
+// A data worker: one thread, its sockets, its pipeline, and the two queues that join it to the control
+// thread.
 
 #include <atomic>
 #include <chrono>
@@ -17,7 +18,7 @@ namespace sluice::edge {
 
 /// How a worker uses its core.
 struct WorkerTuning {
-  bool pin = false;                    ///< to the core with its index
+  bool pin = false;                        ///< to the core with its index
   std::chrono::microseconds busy_poll{0};  ///< keep looking so long after the last packet before sleeping
 };
 
@@ -25,8 +26,8 @@ struct WorkerTuning {
 class Worker {
  public:
   /// `woken` is an eventfd that the worker writes when there are events to take.
-  Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engine> engine, std::uint32_t replay_window,
-         int woken, PipelineLimits limits = {}, WorkerTuning tuning = {});
+  Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engine> engine,
+         std::uint32_t replay_window, int woken, PipelineLimits limits = {}, WorkerTuning tuning = {});
   /// Stops and joins.
   ~Worker();
 
@@ -51,7 +52,7 @@ class Worker {
 
   std::uint32_t index_;
   int woken_;
-  app::UniqueFd wake_;   // written by the control thread
+  app::UniqueFd wake_;  // written by the control thread
   SpscQueue<Command> commands_;
   SpscQueue<Event> events_;
   std::vector<Command> waiting_;  // control thread's

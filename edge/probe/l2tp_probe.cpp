@@ -12,7 +12,9 @@ l2tp::TunnelConfig config(TunnelId local, const std::string& host_name) {
 L2tpProbe::L2tpProbe(TunnelId local, const std::string& host_name, RandomSource& random)
     : tunnel_(config(local, host_name), random) {}
 
-void L2tpProbe::start(Instant now) { tunnel_.connect(now); }
+void L2tpProbe::start(Instant now) {
+  tunnel_.connect(now);
+}
 
 void L2tpProbe::on_packet(Bytes packet, Instant now) {
   tunnel_.on_datagram(packet, now);
@@ -54,10 +56,14 @@ void L2tpProbe::take(const l2tp::Event& event, Instant now) {
 
 void L2tpProbe::give_up() {
   switch (step_) {
-    case Step::kTunnel: return fail("SCCRQ was not answered");
-    case Step::kCall: return fail("ICRQ was not answered");
-    case Step::kConnected: return fail("ICCN was not acknowledged");
-    case Step::kClosing: return fail("StopCCN was not acknowledged");
+    case Step::kTunnel:
+      return fail("SCCRQ was not answered");
+    case Step::kCall:
+      return fail("ICRQ was not answered");
+    case Step::kConnected:
+      return fail("ICCN was not acknowledged");
+    case Step::kClosing:
+      return fail("StopCCN was not acknowledged");
   }
 }
 

@@ -55,7 +55,8 @@ void Probes::begin(const Backend& backend, Done done) {
   open.peer_identity = context_.host_name;
   open.correlation_id = "probe-" + std::to_string(id.value());
   open.probe = true;
-  if (!backend.channel->open_tunnel(open)) finish(id, L2tpHealth::kUnknown, "the channel to the agent is not up");
+  if (!backend.channel->open_tunnel(open))
+    finish(id, L2tpHealth::kUnknown, "the channel to the agent is not up");
 }
 
 bool Probes::on_agent_event(const Backend& backend, const channel::EdgeEvent& event) {
@@ -141,7 +142,8 @@ void Probes::on_backend_down(const Backend& backend) {
   due_.erase(backend.id);
   for (auto at = running_.begin(); at != running_.end();) {
     const auto id = (at++)->first;
-    if (running_.at(id).backend == backend.id) finish(id, L2tpHealth::kUnknown, "the channel to the agent went down");
+    if (running_.at(id).backend == backend.id)
+      finish(id, L2tpHealth::kUnknown, "the channel to the agent went down");
   }
 }
 

@@ -16,8 +16,9 @@ namespace sluice::edge {
 /// What came of one probe.
 struct ProbeReport {
   std::string agent;
-  L2tpHealth health = L2tpHealth::kUnknown;  ///< kUnknown: the agent took no tunnel, which says nothing of its L2TP
-  std::string text;                          ///< unless it passed: why; printable
+  L2tpHealth health =
+      L2tpHealth::kUnknown;  ///< kUnknown: the agent took no tunnel, which says nothing of its L2TP
+  std::string text;          ///< unless it passed: why; printable
   std::chrono::milliseconds took{};
 };
 
@@ -33,7 +34,7 @@ struct ProbesContext {
   std::function<void(const Backend&, const ProbeReport&)> changed;
   std::uint32_t workers = 1;
   std::string host_name = "sluice-probe";
-  Duration interval{};                            ///< between probes of one agent; 0: on command only
+  Duration interval{};                          ///< between probes of one agent; 0: on command only
   Duration patience = std::chrono::seconds(5);  ///< for a whole probe: two resends fit in
 };
 

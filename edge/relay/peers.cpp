@@ -30,10 +30,13 @@ void SaTotals::add(const ChildSa& child) {
 }
 
 Peers::Peers(PeersConfig config, PeersContext context)
-    : config_(config), context_(std::move(context)), worker_mask_(std::bit_ceil(config.workers) - 1), worker_load_(config.workers) {}
+    : config_(config),
+      context_(std::move(context)),
+      worker_mask_(std::bit_ceil(config.workers) - 1),
+      worker_load_(config.workers) {}
 
-std::optional<Spi> Peers::allocate_spi(IkeSaId ike_sa, const std::string& peer_identity, const Endpoint& local,
-                                       const Endpoint& remote) {
+std::optional<Spi> Peers::allocate_spi(IkeSaId ike_sa, const std::string& peer_identity,
+                                       const Endpoint& local, const Endpoint& remote) {
   Peer& peer = peer_for(ike_sa, peer_identity, local, remote);
   for (int attempt = 0; attempt < kSpiAttempts; ++attempt) {
     const Spi spi((context_.random.u32() & ~worker_mask_) | peer.worker);
@@ -46,7 +49,8 @@ std::optional<Spi> Peers::allocate_spi(IkeSaId ike_sa, const std::string& peer_i
   return std::nullopt;
 }
 
-Peer& Peers::peer_for(IkeSaId ike_sa, const std::string& identity, const Endpoint& local, const Endpoint& remote) {
+Peer& Peers::peer_for(IkeSaId ike_sa, const std::string& identity, const Endpoint& local,
+                      const Endpoint& remote) {
   if (ike_sa) {
     if (const auto known = by_ike_.find(ike_sa); known != by_ike_.end()) return peers_.at(known->second);
   }
@@ -89,7 +93,8 @@ Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const
 }
 
 std::uint32_t Peers::least_busy_worker() const {
-  return static_cast<std::uint32_t>(std::min_element(worker_load_.begin(), worker_load_.end()) - worker_load_.begin());
+  return static_cast<std::uint32_t>(std::min_element(worker_load_.begin(), worker_load_.end()) -
+                                    worker_load_.begin());
 }
 
 void Peers::unplace(const Peer& peer) {
@@ -107,8 +112,8 @@ void Peers::relocate(Peer& peer, const Endpoint& remote) {
 
 std::optional<SaError> Peers::add_sa(SaSpec spec) {
   if (!spec.transport_mode) return SaError::kNotSupported;
-  const auto suite = esp::find_suite(spec.encryption, spec.integrity, spec.encryption_key.size(),
-                                     spec.integrity_key.size());
+  const auto suite =
+      esp::find_suite(spec.encryption, spec.integrity, spec.encryption_key.size(), spec.integrity_key.size());
   if (!suite) return SaError::kNotSupported;
   const Endpoint local = spec.inbound ? spec.destination : spec.source;
   const Endpoint remote = spec.inbound ? spec.source : spec.destination;
@@ -125,12 +130,19 @@ std::optional<SaError> Peers::add_sa(SaSpec spec) {
   }
   Peer& peer = peers_.at(id);
   auto stats = std::make_shared<SaStats>();
-  AddSa command{.peer = id, .spec = std::move(spec), .suite = (*suite)->id, .paired_inbound = Spi(), .stats = stats};
+  AddSa command{
+      .peer = id, .spec = std::move(spec), .suite = (*suite)->id, .paired_inbound = Spi(), .stats = stats};
   const auto& installed = command.spec;
   if (installed.inbound) {
     inbound_[installed.spi] = id;
-    peer.children.push_back({installed.spi, Spi(), command.suite, installed.udp_encapsulated,
-                             context_.unix_seconds(), stats, nullptr, {}});
+    peer.children.push_back({installed.spi,
+                             Spi(),
+                             command.suite,
+                             installed.udp_encapsulated,
+                             context_.unix_seconds(),
+                             stats,
+                             nullptr,
+                             {}});
   } else {
     const auto half = std::find_if(peer.children.rbegin(), peer.children.rend(),
                                    [](const ChildSa& child) { return child.in && !child.out; });
@@ -153,7 +165,8 @@ std::optional<Peers::OutboundKey> Peers::outbound_key(Spi spi, const Endpoint& d
   const OutboundKey exact{spi, destination.address, destination.port};
   if (outbound_.contains(exact)) return exact;
   // The port may have changed since, or not be told at all.
-  for (auto at = outbound_.lower_bound({spi, IpAddress(), 0}); at != outbound_.end() && at->first.spi == spi; ++at) {
+  for (auto at = outbound_.lower_bound({spi, IpAddress(), 0}); at != outbound_.end() && at->first.spi == spi;
+       ++at) {
     if (at->first.destination == destination.address) return at->first;
   }
   return std::nullopt;
@@ -241,7 +254,8 @@ std::optional<SaUsage> Peers::query_sa(Spi spi, bool inbound, const Endpoint& de
   const auto last = stats->last_use.read();
   SaUsage usage{stats->bytes.read(), stats->packets.read(), 0};
   if (last != 0) {
-    const auto now = std::chrono::duration_cast<std::chrono::seconds>(context_.now().time_since_epoch()).count();
+    const auto now =
+        std::chrono::duration_cast<std::chrono::seconds>(context_.now().time_since_epoch()).count();
     usage.last_use_seconds = static_cast<std::uint64_t>(context_.unix_seconds() - now) + last;
   }
   return usage;
@@ -260,7 +274,9 @@ void Peers::attach(Peer& peer, const IkePeer& ike) {
   if (!ike.identity.empty()) peer.identity = ike.identity;
 }
 
-void Peers::ike_up(const IkePeer& ike) { attach(peer_for(ike.ike_sa, ike.identity, ike.local, ike.remote), ike); }
+void Peers::ike_up(const IkePeer& ike) {
+  attach(peer_for(ike.ike_sa, ike.identity, ike.local, ike.remote), ike);
+}
 
 void Peers::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
   const auto known = by_ike_.find(old_sa);

@@ -1,6 +1,6 @@
 #pragma once
-// The peers as the control thread knows them: which IKE SAs and child SAs belong to one client, and on which worker.
-// It is the data plane that the IKE provider sees. Thread: control.
+// The peers as the control thread knows them: which IKE SAs and child SAs belong to one client, and on which
+// worker. It is the data plane that the IKE provider sees. Thread: control.
 
 #include <functional>
 #include <map>
@@ -42,13 +42,13 @@ struct Peer {
   std::string correlation_id;
   std::string identity;  ///< as the peer gave it: escape before printing
   Endpoint local, remote;
-  IkePeer ike;                   ///< the newest IKE SA; ike_sa is 0 while none is up
-  std::set<IkeSaId> ike_sas;      ///< all that are alive
-  std::set<IkeSaId> ike_names;    ///< those, and the ones whose SAs came before their ike_up
-  std::set<Spi> spis;             ///< given out to it, installed or not
-  std::vector<ChildSa> children;  ///< oldest first
-  SaTotals past;                  ///< of children that are gone
-  std::int64_t up_since = 0;     ///< seconds since the epoch
+  IkePeer ike;                        ///< the newest IKE SA; ike_sa is 0 while none is up
+  std::set<IkeSaId> ike_sas;          ///< all that are alive
+  std::set<IkeSaId> ike_names;        ///< those, and the ones whose SAs came before their ike_up
+  std::set<Spi> spis;                 ///< given out to it, installed or not
+  std::vector<ChildSa> children;      ///< oldest first
+  SaTotals past;                      ///< of children that are gone
+  std::int64_t up_since = 0;          ///< seconds since the epoch
   Instant ike_seen{};                 ///< when it last had an IKE SA, or was made
   std::optional<Instant> bare_since;  ///< when its last child SA went, or it was made without one
 };
@@ -81,8 +81,8 @@ class Peers final : public DataPlane {
   std::optional<Spi> allocate_spi(IkeSaId ike_sa, const std::string& peer_identity, const Endpoint& local,
                                   const Endpoint& remote) override;
   std::optional<SaError> add_sa(SaSpec spec) override;
-  std::optional<SaError> update_sa(Spi spi, bool inbound, const Endpoint& new_source, const Endpoint& new_destination,
-                                   bool udp_encapsulated) override;
+  std::optional<SaError> update_sa(Spi spi, bool inbound, const Endpoint& new_source,
+                                   const Endpoint& new_destination, bool udp_encapsulated) override;
   std::optional<SaError> remove_sa(Spi spi, bool inbound, const Endpoint& destination) override;
   std::optional<SaUsage> query_sa(Spi spi, bool inbound, const Endpoint& destination) override;
   void flush() override;
@@ -133,7 +133,7 @@ class Peers final : public DataPlane {
   std::map<PeerId, Peer> peers_;
   std::unordered_map<IkeSaId, PeerId> by_ike_;
   std::unordered_multimap<Endpoint, PeerId> by_place_;
-  std::vector<std::size_t> worker_load_;  // peers on each worker
+  std::vector<std::size_t> worker_load_;      // peers on each worker
   std::unordered_map<Spi, PeerId> reserved_;  // SPIs given out, installed or not
   std::unordered_map<Spi, PeerId> inbound_;
   std::map<OutboundKey, PeerId> outbound_;

@@ -11,7 +11,8 @@ using app::LogField;
 
 // A dead agent's clients are told over this time, so that they do not all redial at once.
 constexpr auto kFarewellSpread = std::chrono::seconds(2);
-// What a client that was told farewell has until its SAs are ended: most redial on the same SA or end it themselves.
+// What a client that was told farewell has until its SAs are ended: most redial on the same SA or end it
+// themselves.
 constexpr auto kComeBackTime = std::chrono::seconds(10);
 // UDP, the largest L2TP data header without sequence numbers, PPP address, control and protocol.
 constexpr std::size_t kPppOverhead = 8 + 8 + 4;
@@ -43,7 +44,8 @@ void Relays::on_sccrq(const SccrqArrived& event) {
   for (const auto id : same_tunnel(event, sccrq->assigned_tunnel)) {
     auto& old = *find(id);
     if (old.stage == RelayStage::kPlacing) return;  // a resend while the agent has not answered
-    if (auto* backend = context_.backends.find(old.backend); backend != nullptr && backend->channel != nullptr) {
+    if (auto* backend = context_.backends.find(old.backend);
+        backend != nullptr && backend->channel != nullptr) {
       backend->channel->close_tunnel(id, channel::CloseCause::kByClient, "the client started anew");
     }
     end_sessions(old, "client-restarted", "the client opened the same tunnel anew");
@@ -94,7 +96,8 @@ TunnelId Relays::free_tunnel_id(PeerId peer) const {
   const auto& ids = of(peer);
   for (;;) {
     const TunnelId id(context_.random.u16());
-    const bool taken = std::any_of(ids.begin(), ids.end(), [&](RelayId r) { return relays_.at(r).agent_tunnel == id; });
+    const bool taken =
+        std::any_of(ids.begin(), ids.end(), [&](RelayId r) { return relays_.at(r).agent_tunnel == id; });
     if (id && !taken) return id;
   }
 }
@@ -102,10 +105,11 @@ TunnelId Relays::free_tunnel_id(PeerId peer) const {
 std::uint16_t Relays::ppp_mtu(const Peer& peer) const {
   if (peer.children.empty()) return 0;
   const auto& child = peer.children.back();
-  const auto payload = esp::max_payload(esp::suite(child.suite), {.mtu = context_.mtu,
-                                                                  .ipv6 = peer.remote.address.is_v6(),
-                                                                  .udp = child.udp_encapsulated});
-  return payload <= kPppOverhead ? std::uint16_t{0} : narrow<std::uint16_t>(payload - kPppOverhead).value_or(0);
+  const auto payload = esp::max_payload(
+      esp::suite(child.suite),
+      {.mtu = context_.mtu, .ipv6 = peer.remote.address.is_v6(), .udp = child.udp_encapsulated});
+  return payload <= kPppOverhead ? std::uint16_t{0}
+                                 : narrow<std::uint16_t>(payload - kPppOverhead).value_or(0);
 }
 
 void Relays::place(Relay& relay) {
@@ -133,13 +137,15 @@ void Relays::place(Relay& relay) {
     }
     relay.backend = BackendId();
   }
-  refuse(relay, context_.backends.alive() == 0 ? "no PPP server is connected" : "no PPP server can take the tunnel");
+  refuse(relay,
+         context_.backends.alive() == 0 ? "no PPP server is connected" : "no PPP server can take the tunnel");
 }
 
 void Relays::refuse(Relay& relay, std::string_view why) {
   const auto* peer = context_.peers.find(relay.peer);
-  app::log_warning("tunnel refused", {LogField("id", relay.correlation_id), LogField("client", peer->remote.to_string()),
-                                      LogField("identity", peer->identity), LogField("cause", why)});
+  app::log_warning("tunnel refused",
+                   {LogField("id", relay.correlation_id), LogField("client", peer->remote.to_string()),
+                    LogField("identity", peer->identity), LogField("cause", why)});
   if (const auto sccrq = l2tp::read_sccrq(relay.first_packet)) {
     context_.post(relay.worker, SendL2tp{relay.peer, relay.client_port, l2tp::refuse_sccrq(*sccrq, why)});
   }
@@ -159,21 +165,26 @@ void Relays::accepted(const Backend& backend, RelayId id) {
   if (relay == nullptr || relay->stage != RelayStage::kPlacing) return;
   relay->stage = RelayStage::kBound;
   const auto* peer = context_.peers.find(relay->peer);
-  app::log_info("tunnel placed", {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
-                                  LogField("identity", peer->identity), LogField("host", relay->client_host),
-                                  LogField("agent", backend.name)});
-  context_.post(relay->worker,
-                BindRelay{.relay = id, .peer = relay->peer, .backend = backend.id, .agent_worker = relay->agent_worker,
-                          .client_tunnel = relay->client_tunnel, .agent_tunnel = relay->agent_tunnel,
-                          .client_port = relay->client_port, .stats = relay->stats,
-                          .first_packet = relay->first_packet});
+  app::log_info("tunnel placed",
+                {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
+                 LogField("identity", peer->identity), LogField("host", relay->client_host),
+                 LogField("agent", backend.name)});
+  context_.post(relay->worker, BindRelay{.relay = id,
+                                         .peer = relay->peer,
+                                         .backend = backend.id,
+                                         .agent_worker = relay->agent_worker,
+                                         .client_tunnel = relay->client_tunnel,
+                                         .agent_tunnel = relay->agent_tunnel,
+                                         .client_port = relay->client_port,
+                                         .stats = relay->stats,
+                                         .first_packet = relay->first_packet});
 }
 
 void Relays::refused(const Backend& backend, const channel::TunnelRefuse& no) {
   auto* relay = find(backend, no.relay);
   if (relay == nullptr || relay->stage != RelayStage::kPlacing) return;
-  app::log_warning("agent refused a tunnel", {LogField("id", relay->correlation_id), LogField("agent", backend.name),
-                                              LogField("cause", no.reason)});
+  app::log_warning("agent refused a tunnel", {LogField("id", relay->correlation_id),
+                                              LogField("agent", backend.name), LogField("cause", no.reason)});
   take_back(*relay);
   place(*relay);
 }
@@ -181,8 +192,9 @@ void Relays::refused(const Backend& backend, const channel::TunnelRefuse& no) {
 void Relays::closed_by_agent(const Backend& backend, const channel::TunnelClose& close) {
   auto* relay = find(backend, close.relay);
   if (relay == nullptr || relay->stage == RelayStage::kFarewell) return;
-  app::log_info("tunnel closed", {LogField("id", relay->correlation_id), LogField("agent", backend.name),
-                                  LogField("by", channel::to_string(close.cause)), LogField("cause", close.text)});
+  app::log_info("tunnel closed",
+                {LogField("id", relay->correlation_id), LogField("agent", backend.name),
+                 LogField("by", channel::to_string(close.cause)), LogField("cause", close.text)});
   end_sessions(*relay, "tunnel-closed", close.text);
   context_.post(relay->worker, UnbindRelay{close.relay});
   remove(close.relay);
@@ -191,12 +203,14 @@ void Relays::closed_by_agent(const Backend& backend, const channel::TunnelClose&
 void Relays::session_up(const Backend& backend, const channel::SessionUp& up) {
   auto* relay = find(backend, up.relay);
   if (relay == nullptr) return;
-  AgentSession session{up.session, up.user, up.auth_method, up.client_ip, static_cast<std::int64_t>(up.started_at)};
+  AgentSession session{up.session, up.user, up.auth_method, up.client_ip,
+                       static_cast<std::int64_t>(up.started_at)};
   const auto* peer = context_.peers.find(relay->peer);
-  app::log_info("session up", {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
-                               LogField("identity", peer->identity), LogField("user", up.user),
-                               LogField("address", up.client_ip ? up.client_ip->to_string() : "none"),
-                               LogField("auth", up.auth_method), LogField("agent", backend.name)});
+  app::log_info("session up",
+                {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
+                 LogField("identity", peer->identity), LogField("user", up.user),
+                 LogField("address", up.client_ip ? up.client_ip->to_string() : "none"),
+                 LogField("auth", up.auth_method), LogField("agent", backend.name)});
   context_.session_up(*relay, session);
   relay->agent_sessions[up.session] = std::move(session);
   std::size_t sessions = 0;
@@ -206,9 +220,10 @@ void Relays::session_up(const Backend& backend, const channel::SessionUp& up) {
 }
 
 void Relays::end(Relay& relay, const std::string& cause, const std::string& text) {
-  app::log_warning("tunnel ended", {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
-                                    LogField("cause", text)});
-  if (auto* backend = context_.backends.find(relay.backend); backend != nullptr && backend->channel != nullptr) {
+  app::log_warning("tunnel ended", {LogField("id", relay.correlation_id),
+                                    LogField("agent", relay.backend_name), LogField("cause", text)});
+  if (auto* backend = context_.backends.find(relay.backend);
+      backend != nullptr && backend->channel != nullptr) {
     backend->channel->close_tunnel(relay.id, channel::CloseCause::kAdmin, text);
   }
   end_sessions(relay, cause, text);
@@ -221,10 +236,10 @@ void Relays::session_down(const Backend& backend, const channel::SessionDown& do
   if (relay == nullptr) return;
   const auto* peer = context_.peers.find(relay->peer);
   const auto level = down.cause == "user-request" ? app::LogLevel::kInfo : app::LogLevel::kWarning;
-  app::log(level, "session ended", {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
-                                    LogField("identity", peer->identity), LogField("user", down.user),
-                                    LogField("agent", backend.name), LogField("cause", down.cause),
-                                    LogField("text", down.text)});
+  app::log(level, "session ended",
+           {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
+            LogField("identity", peer->identity), LogField("user", down.user),
+            LogField("agent", backend.name), LogField("cause", down.cause), LogField("text", down.text)});
   AgentSession session{down.session, down.user, {}, {}, 0};
   if (const auto known = relay->agent_sessions.find(down.session); known != relay->agent_sessions.end()) {
     session = known->second;
@@ -258,8 +273,8 @@ void Relays::on_backend_down(const Backend& backend, const std::string& cause, b
     (relay.stage == RelayStage::kPlacing ? waiting : orphans).push_back(id);
   }
   app::log(orderly ? app::LogLevel::kInfo : app::LogLevel::kError, orderly ? "agent left" : "agent lost",
-           {LogField("agent", backend.name), LogField("remote", backend.remote.to_string()), LogField("cause", cause),
-            LogField("tunnels", orphans.size())});
+           {LogField("agent", backend.name), LogField("remote", backend.remote.to_string()),
+            LogField("cause", cause), LogField("tunnels", orphans.size())});
   for (const auto id : waiting) {
     take_back(*find(id));
     place(*find(id));
@@ -276,8 +291,8 @@ void Relays::on_backend_down(const Backend& backend, const std::string& cause, b
 void Relays::on_farewell_done(const FarewellDone& event) {
   auto* relay = find(event.relay);
   if (relay == nullptr) return;
-  app::log_info("client told that its tunnel is over", {LogField("id", relay->correlation_id),
-                                                        LogField("acknowledged", event.acknowledged)});
+  app::log_info("client told that its tunnel is over",
+                {LogField("id", relay->correlation_id), LogField("acknowledged", event.acknowledged)});
   peers_due_.emplace(context_.now() + kComeBackTime, relay->peer);
   remove(event.relay);
 }
@@ -290,8 +305,9 @@ void Relays::on_peer_gone(const Peer& peer) {
     if (backend != nullptr && backend->channel != nullptr) {
       backend->channel->close_tunnel(id, channel::CloseCause::kPeerGone, "the client's IPsec SAs are gone");
     }
-    app::log_info("tunnel closed", {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
-                                    LogField("by", "client"), LogField("cause", "its IPsec SAs are gone")});
+    app::log_info("tunnel closed",
+                  {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
+                   LogField("by", "client"), LogField("cause", "its IPsec SAs are gone")});
     end_sessions(relay, "peer-gone", "the client's IPsec SAs are gone");
     context_.post(relay.worker, UnbindRelay{id});
     remove(id);

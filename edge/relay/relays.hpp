@@ -17,9 +17,9 @@
 namespace sluice::edge {
 
 enum class RelayStage : std::uint8_t {
-  kPlacing,    ///< an agent was asked and has not answered
-  kBound,      ///< relayed
-  kFarewell,   ///< its agent is gone and the client is being told
+  kPlacing,   ///< an agent was asked and has not answered
+  kBound,     ///< relayed
+  kFarewell,  ///< its agent is gone and the client is being told
 };
 
 /// What the agent said of one session.
@@ -71,7 +71,8 @@ struct RelaysContext {
   /// Ends the peer's IKE SAs: it has been told farewell and has not come back.
   std::function<void(PeerId)> end_peer;
   std::function<void(const Relay&, const AgentSession&)> session_up;
-  std::function<void(const Relay&, const AgentSession&, const std::string& cause, const std::string& text)> session_down;
+  std::function<void(const Relay&, const AgentSession&, const std::string& cause, const std::string& text)>
+      session_down;
   std::uint32_t mtu = 1500;
   TunnelLimits limits{};
 };

@@ -17,15 +17,15 @@ namespace {
 
 constexpr std::size_t kMessages = 64;
 constexpr std::size_t kSlot = kHeadRoom + kMaxInPlace + kTailRoom;
-/// Room for the longest datagram, or run of datagrams that GRO joined. Only what is used of it becomes memory, and the
-/// part beyond the power of two keeps the messages from falling on the same cache sets.
+/// Room for the longest datagram, or run of datagrams that GRO joined. Only what is used of it becomes
+/// memory, and the part beyond the power of two keeps the messages from falling on the same cache sets.
 constexpr std::size_t kMessageRoom = 65536 + kSlot;
 
 }  // namespace
 
-/// Each message of a recvmmsg call has room for the longest datagram, in one piece: the kernel fills one piece faster
-/// than several. A datagram stays where it is. Of one that GRO joined the first segment stays, and the others are
-/// copied to slots of their own, for they lie end to end without room.
+/// Each message of a recvmmsg call has room for the longest datagram, in one piece: the kernel fills one
+/// piece faster than several. A datagram stays where it is. Of one that GRO joined the first segment stays,
+/// and the others are copied to slots of their own, for they lie end to end without room.
 struct UdpPort::State {
   app::UniqueFd fd;
   Endpoint local;
@@ -35,7 +35,8 @@ struct UdpPort::State {
   std::unique_ptr<BurstSender> sender;
 
   std::unique_ptr<std::uint8_t[]> slots = std::make_unique<std::uint8_t[]>(kMaxBurst * kSlot);
-  std::unique_ptr<std::uint8_t[]> messages{new std::uint8_t[kMessages * kMessageRoom]};  // untouched until used
+  std::unique_ptr<std::uint8_t[]> messages{
+      new std::uint8_t[kMessages * kMessageRoom]};  // untouched until used
   std::array<RxPacket, kMaxBurst> packets;
   std::array<mmsghdr, kMessages> headers{};
   std::array<sockaddr_storage, kMessages> names{};
@@ -172,7 +173,8 @@ Result<UdpPort, std::string> UdpPort::open(const UdpPortOptions& options) {
     socklen_t probe_length = sizeof probe;
     segmentation = ::getsockopt(state->fd.get(), SOL_UDP, UDP_SEGMENT, &probe, &probe_length) == 0;
   }
-  state->sender = std::make_unique<BurstSender>(state->fd.get(), segmentation, state->local.address, state->counts);
+  state->sender =
+      std::make_unique<BurstSender>(state->fd.get(), segmentation, state->local.address, state->counts);
   return UdpPort(std::move(state));
 }
 

@@ -1,4 +1,5 @@
-// Replays a fuzz corpus without libFuzzer: every file as it is, cut short at every length, and with every bit flipped.
+// Replays a fuzz corpus without libFuzzer: every file as it is, cut short at every length, and with every bit
+// flipped.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

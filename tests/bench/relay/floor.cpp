@@ -1,5 +1,5 @@
-// The floor: what receiving, opening, sealing and sending cost without an edge around them. No replay window, no
-// counters, no check of what is inside, no padding: figures below it are not to be had with these sockets.
+// The floor: what receiving, opening, sealing and sending cost without an edge around them. No replay window,
+// no counters, no check of what is inside, no padding: figures below it are not to be had with these sockets.
 #include <sys/uio.h>
 #ifdef SLUICE_HAVE_IPSEC_MB
 #include <intel-ipsec-mb.h>
@@ -173,8 +173,8 @@ class Floor final : public RelayPath {
   }
 
   /// `aad` at the header, text behind the IV, `to` where the text goes.
-  void submit(bool seal, const gcm_key_data& key, const std::uint8_t* salt, Packet& p, const std::uint8_t* esp,
-              std::uint8_t* to, std::size_t text, std::uint64_t high) {
+  void submit(bool seal, const gcm_key_data& key, const std::uint8_t* salt, Packet& p,
+              const std::uint8_t* esp, std::uint8_t* to, std::size_t text, std::uint64_t high) {
     if (!crypto_) return;
     IMB_JOB& job = *manager_->get_next_job(manager_);
     std::memcpy(p.nonce, salt, 4);
@@ -288,7 +288,8 @@ class Floor final : public RelayPath {
       header.msg_namelen = sizeof(sockaddr_in);
       header.msg_iov = &vectors_[first];
       header.msg_iovlen = run;
-      if (run > 1) transport::write_control(header, controls_[messages], IpAddress(), static_cast<std::uint16_t>(size));
+      if (run > 1)
+        transport::write_control(header, controls_[messages], IpAddress(), static_cast<std::uint16_t>(size));
       ++messages;
     }
     if (::sendmmsg(fd, headers_.data(), static_cast<unsigned>(messages), 0) != static_cast<int>(messages)) {
@@ -318,9 +319,13 @@ class Floor final : public RelayPath {
 
 }  // namespace
 
-std::unique_ptr<RelayPath> make_floor(const Nets& nets, bool crypto) { return std::make_unique<Floor>(nets, crypto); }
+std::unique_ptr<RelayPath> make_floor(const Nets& nets, bool crypto) {
+  return std::make_unique<Floor>(nets, crypto);
+}
 #else
-std::unique_ptr<RelayPath> make_floor(const Nets&, bool) { return nullptr; }
+std::unique_ptr<RelayPath> make_floor(const Nets&, bool) {
+  return nullptr;
+}
 #endif
 
 }  // namespace sluice::bench

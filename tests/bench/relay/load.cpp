@@ -38,12 +38,17 @@ void l2tp_header(std::uint8_t* at, TunnelId tunnel) {
 
 }  // namespace
 
-Spi spi_up(std::uint32_t client) { return Spi(mix(2 * client + 1) | 0x1000); }
-Spi spi_down(std::uint32_t client) { return Spi(mix(2 * client + 2) | 0x1000); }
+Spi spi_up(std::uint32_t client) {
+  return Spi(mix(2 * client + 1) | 0x1000);
+}
+Spi spi_down(std::uint32_t client) {
+  return Spi(mix(2 * client + 2) | 0x1000);
+}
 
 ByteVector key_for(Spi spi, std::size_t size) {
   ByteVector key(size);
-  for (std::size_t i = 0; i < size; ++i) key[i] = static_cast<std::uint8_t>(mix(spi.value() + static_cast<std::uint32_t>(i)));
+  for (std::size_t i = 0; i < size; ++i)
+    key[i] = static_cast<std::uint8_t>(mix(spi.value() + static_cast<std::uint32_t>(i)));
   return key;
 }
 
@@ -75,8 +80,11 @@ Load::Load(const Nets& nets, unsigned core)
     app::SystemRandom random;
     engine_ = or_exit(esp::make_engine("auto", random));
     nets.enter_clients();
-    client_port_ = std::make_unique<transport::UdpPort>(or_exit(transport::UdpPort::open(
-        {.bind = {IpAddress(), kClientPort}, .reuse_port = false, .segmentation = false, .buffer_bytes = 64 << 20})));
+    client_port_ = std::make_unique<transport::UdpPort>(
+        or_exit(transport::UdpPort::open({.bind = {IpAddress(), kClientPort},
+                                          .reuse_port = false,
+                                          .segmentation = false,
+                                          .buffer_bytes = 64 << 20})));
     nets.enter_agent();
     agent_port_ = std::make_unique<transport::UdpPort>(or_exit(transport::UdpPort::open(
         {.bind = {kAgent, kAgentPort}, .reuse_port = false, .buffer_bytes = 64 << 20})));
@@ -88,8 +96,13 @@ void Load::use(const esp::Suite& suite, std::uint32_t clients) {
     const auto make = [&](Spi spi, const esp::Suite& s, bool esn) {
       const auto key = key_for(spi, s.keying_size());
       const auto integrity = key_for(Spi(~spi.value()), s.integrity_key_size);
-      return or_exit(engine_->make_outbound({.spi = spi, .suite = &s, .encryption_key = key, .integrity_key = integrity,
-                                             .extended_sequence = esn, .replay_window = 0, .last_sequence = 0,
+      return or_exit(engine_->make_outbound({.spi = spi,
+                                             .suite = &s,
+                                             .encryption_key = key,
+                                             .integrity_key = integrity,
+                                             .extended_sequence = esn,
+                                             .replay_window = 0,
+                                             .last_sequence = 0,
                                              .limits = {}}));
     };
     out_.clear();

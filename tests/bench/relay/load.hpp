@@ -1,6 +1,6 @@
 #pragma once
-// The far ends: clients that seal L2TP packets, an agent that seals relay frames, and the sockets where both receive.
-// They work on a core of their own, before and after what is measured.
+// The far ends: clients that seal L2TP packets, an agent that seals relay frames, and the sockets where both
+// receive. They work on a core of their own, before and after what is measured.
 
 #include <functional>
 #include <memory>
@@ -16,8 +16,12 @@ namespace sluice::bench {
 
 inline constexpr std::size_t kRound = 256;  ///< packets in flight at once
 inline constexpr TunnelId kClientTunnel{77};
-inline TunnelId agent_tunnel(std::uint32_t client) { return TunnelId(static_cast<std::uint16_t>(1 + client % 60000)); }
-inline RelayId relay_id(std::uint32_t client) { return RelayId(client + 1); }
+inline TunnelId agent_tunnel(std::uint32_t client) {
+  return TunnelId(static_cast<std::uint16_t>(1 + client % 60000));
+}
+inline RelayId relay_id(std::uint32_t client) {
+  return RelayId(client + 1);
+}
 
 /// SPIs, spread as the real ones are.
 Spi spi_up(std::uint32_t client);

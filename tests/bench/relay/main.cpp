@@ -1,5 +1,5 @@
-// Measures the relay path and its floor; prints JSON: one object for each case, CPU nanoseconds a packet of the thread
-// that relays (what the kernel does for it on that thread included).
+// Measures the relay path and its floor; prints JSON: one object for each case, CPU nanoseconds a packet of
+// the thread that relays (what the kernel does for it on that thread included).
 //   relay_bench [--rounds N] [--runs N] [--sas 1,4096,100000]
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -59,7 +59,8 @@ void measure(const Settings& s, nlohmann::json& out) {
   }
   paths.push_back(make_product(nets));
   for (const auto& suite_name : s.suites) {
-    const auto& suite = esp::suite(suite_name == "gcm" ? esp::SuiteId::kAesGcm128 : esp::SuiteId::kAes128CbcSha1);
+    const auto& suite =
+        esp::suite(suite_name == "gcm" ? esp::SuiteId::kAesGcm128 : esp::SuiteId::kAes128CbcSha1);
     for (const auto sas : s.sas) {
       load.use(suite, sas);
       std::vector<RelayPath*> chosen;
@@ -98,8 +99,8 @@ double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// What two packet loops on two cores carry at once, over what one carries while the other is idle: from the CPU time
-/// of rounds in which they ran side by side for most of the time.
+/// What two packet loops on two cores carry at once, over what one carries while the other is idle: from the
+/// CPU time of rounds in which they ran side by side for most of the time.
 double two_workers(const Settings& s, bool up) {
   constexpr std::size_t kBurstsEach = 8, kSize = 1400;
   constexpr double kMostly = 0.7;
@@ -147,9 +148,10 @@ double two_workers(const Settings& s, bool up) {
     second.push_back(b.cpu);
   }
   if (first.empty()) return 0;
-  std::fprintf(stderr, "two workers %s: alone %.0f ns, side by side %.0f and %.0f, %zu rounds\n", up ? "up" : "down",
-               median(alone) / kRound / kBurstsEach * 1e9, median(first) / kRound / kBurstsEach * 1e9,
-               median(second) / kRound / kBurstsEach * 1e9, first.size());
+  std::fprintf(stderr, "two workers %s: alone %.0f ns, side by side %.0f and %.0f, %zu rounds\n",
+               up ? "up" : "down", median(alone) / kRound / kBurstsEach * 1e9,
+               median(first) / kRound / kBurstsEach * 1e9, median(second) / kRound / kBurstsEach * 1e9,
+               first.size());
   return median(alone) / median(first) + median(alone) / median(second);
 }
 

@@ -38,25 +38,35 @@ Nets::Nets() : clients_(new_namespace()), edge_(new_namespace()), agent_(new_nam
   enter(edge_);
   shell("ip link add c0 type veth peer name e0 netns " + path(clients_));
   shell("ip link add a0 type veth peer name e0 netns " + path(agent_));
-  shell("ip addr add 10.1.0.1/24 dev c0 && ip addr add 10.2.0.1/24 dev a0 && ip link set lo up && ip link set c0 up &&"
-        " ip link set a0 up && ip route add 10.64.0.0/10 via 10.1.0.2");
+  shell(
+      "ip addr add 10.1.0.1/24 dev c0 && ip addr add 10.2.0.1/24 dev a0 && ip link set lo up && ip link set "
+      "c0 up &&"
+      " ip link set a0 up && ip route add 10.64.0.0/10 via 10.1.0.2");
   enter(clients_);
-  shell("ip addr add 10.1.0.2/24 dev e0 && ip link set lo up && ip link set e0 up &&"
-        " ip route add local 10.64.0.0/10 dev lo");
+  shell(
+      "ip addr add 10.1.0.2/24 dev e0 && ip link set lo up && ip link set e0 up &&"
+      " ip route add local 10.64.0.0/10 dev lo");
   enter(agent_);
   shell("ip addr add 10.2.0.2/24 dev e0 && ip link set lo up && ip link set e0 up");
   enter(edge_);
 }
 
-void Nets::enter_clients() const { enter(clients_); }
-void Nets::enter_edge() const { enter(edge_); }
-void Nets::enter_agent() const { enter(agent_); }
+void Nets::enter_clients() const {
+  enter(clients_);
+}
+void Nets::enter_edge() const {
+  enter(edge_);
+}
+void Nets::enter_agent() const {
+  enter(agent_);
+}
 
 void pin(unsigned core) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(core, &set);
-  if (::pthread_setaffinity_np(::pthread_self(), sizeof set, &set) != 0) fail("cannot pin a thread to a core");
+  if (::pthread_setaffinity_np(::pthread_self(), sizeof set, &set) != 0)
+    fail("cannot pin a thread to a core");
 }
 
 double cpu_seconds() {

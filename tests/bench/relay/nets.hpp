@@ -1,6 +1,6 @@
 #pragma once
-// Three network namespaces joined by two veth pairs: clients (10.64.0.0/10, each address local there) - edge - agent.
-// They go with the process.
+// Three network namespaces joined by two veth pairs: clients (10.64.0.0/10, each address local there) - edge
+// - agent. They go with the process.
 
 #include <cstdint>
 
@@ -13,7 +13,9 @@ inline const IpAddress kEdgeToClients = IpAddress::v4(0x0a010001);  // 10.1.0.1
 inline const IpAddress kEdgeToAgent = IpAddress::v4(0x0a020001);    // 10.2.0.1
 inline const IpAddress kAgent = IpAddress::v4(0x0a020002);
 inline constexpr std::uint16_t kClientPort = 4500, kNattPort = 4500, kAgentPort = 4601, kFloorPort = 4602;
-inline IpAddress client_address(std::uint32_t index) { return IpAddress::v4(0x0a400000 + index); }
+inline IpAddress client_address(std::uint32_t index) {
+  return IpAddress::v4(0x0a400000 + index);
+}
 
 class Nets {
  public:

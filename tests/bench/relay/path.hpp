@@ -25,8 +25,8 @@ class RelayPath {
   virtual void relay_down(std::size_t packets) = 0;
 };
 
-/// Sockets, ipsec-mb and a table of SPIs; nothing else. AES-128-GCM only; nullptr without ipsec-mb. Without `crypto`
-/// the sockets alone: what it sends is rubbish.
+/// Sockets, ipsec-mb and a table of SPIs; nothing else. AES-128-GCM only; nullptr without ipsec-mb. Without
+/// `crypto` the sockets alone: what it sends is rubbish.
 std::unique_ptr<RelayPath> make_floor(const Nets& nets, bool crypto);
 /// The edge's own packet loop. `index`: 0 or 1, with ports of their own.
 std::unique_ptr<RelayPath> make_product(const Nets& nets, std::uint16_t index = 0);

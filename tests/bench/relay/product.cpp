@@ -1,4 +1,5 @@
-// The edge's own packet loop over its own sockets, as a worker runs it, but for the queues to the control thread.
+// The edge's own packet loop over its own sockets, as a worker runs it, but for the queues to the control
+// thread.
 #include <sys/eventfd.h>
 
 #include <cstdio>
@@ -25,7 +26,8 @@ T or_exit(Result<T, std::string> result) {
   return std::move(result).value();
 }
 
-/// An SCCRQ as a relay is bound with: message type, protocol version, host name, framing, tunnel id (RFC 2661 §6.1).
+/// An SCCRQ as a relay is bound with: message type, protocol version, host name, framing, tunnel id (RFC 2661
+/// §6.1).
 ByteVector sccrq() {
   const auto avp = [](ByteVector& out, std::uint16_t type, std::initializer_list<std::uint8_t> value) {
     const std::size_t at = out.size();
@@ -62,8 +64,10 @@ class Product final : public RelayPath {
     nets_.enter_edge();
     edge::WorkerPorts ports;
     constexpr std::size_t kBuffer = 64 << 20;
-    ports.natt = or_exit(transport::open_worker_ports({.bind = {kEdgeToClients, natt_port_}, .buffer_bytes = kBuffer}, 1));
-    ports.channel = or_exit(transport::open_channel_ports({.bind = {kEdgeToAgent, data_port_}, .buffer_bytes = kBuffer}, 1));
+    ports.natt = or_exit(
+        transport::open_worker_ports({.bind = {kEdgeToClients, natt_port_}, .buffer_bytes = kBuffer}, 1));
+    ports.channel = or_exit(
+        transport::open_channel_ports({.bind = {kEdgeToAgent, data_port_}, .buffer_bytes = kBuffer}, 1));
     app::SystemRandom random;
     const auto ignore = [](edge::Event) {};
     auto pipeline = std::make_unique<edge::Pipeline>(or_exit(esp::make_engine("auto", random)), 256, ignore);
@@ -81,9 +85,13 @@ class Product final : public RelayPath {
     const auto first_packet = sccrq();
     const auto secret = [](Spi spi, std::size_t size) { return Secret(Bytes(key_for(spi, size))); };
     const auto backend_suite = esp::suite(esp::SuiteId::kAesGcm128).keying_size();
-    apply(edge::AddPath{.backend = kBackend, .agent_worker = 0, .to_edge = kSpiToEdge, .to_agent = kSpiToAgent,
+    apply(edge::AddPath{.backend = kBackend,
+                        .agent_worker = 0,
+                        .to_edge = kSpiToEdge,
+                        .to_agent = kSpiToAgent,
                         .to_edge_key = secret(kSpiToEdge, backend_suite),
-                        .to_agent_key = secret(kSpiToAgent, backend_suite), .agent = {kAgent, kAgentPort},
+                        .to_agent_key = secret(kSpiToAgent, backend_suite),
+                        .agent = {kAgent, kAgentPort},
                         .local = kEdgeToAgent});
     for (std::uint32_t i = 0; i < clients; ++i) {
       const PeerId peer(i + 1);
@@ -97,13 +105,20 @@ class Product final : public RelayPath {
         spec.destination = inbound ? local : remote;
         spec.encryption_key = secret(spi, suite.keying_size());
         spec.integrity_key = secret(Spi(~spi.value()), suite.integrity_key_size);
-        apply(edge::AddSa{peer, std::move(spec), suite.id, inbound ? Spi() : spi_up(i), std::make_shared<edge::SaStats>()});
+        apply(edge::AddSa{peer, std::move(spec), suite.id, inbound ? Spi() : spi_up(i),
+                          std::make_shared<edge::SaStats>()});
       };
       add(spi_up(i), true);
       add(spi_down(i), false);
-      apply(edge::BindRelay{.relay = relay_id(i), .peer = peer, .backend = kBackend, .agent_worker = 0,
-                            .client_tunnel = kClientTunnel, .agent_tunnel = agent_tunnel(i), .client_port = 1701,
-                            .stats = std::make_shared<edge::RelayStats>(), .first_packet = first_packet});
+      apply(edge::BindRelay{.relay = relay_id(i),
+                            .peer = peer,
+                            .backend = kBackend,
+                            .agent_worker = 0,
+                            .client_tunnel = kClientTunnel,
+                            .agent_tunnel = agent_tunnel(i),
+                            .client_port = 1701,
+                            .stats = std::make_shared<edge::RelayStats>(),
+                            .first_packet = first_packet});
     }
   }
 

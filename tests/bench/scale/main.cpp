@@ -1,5 +1,5 @@
-// Installs 100 000 peers with a pair of SAs each through the tables of the control thread and a worker's pipeline,
-// deletes them, and does so again: time, memory, and whether anything stays behind. Prints JSON.
+// Installs 100 000 peers with a pair of SAs each through the tables of the control thread and a worker's
+// pipeline, deletes them, and does so again: time, memory, and whether anything stays behind. Prints JSON.
 #include <malloc.h>
 #include <unistd.h>
 
@@ -23,7 +23,9 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-double seconds_since(Instant begin) { return std::chrono::duration<double>(app::now() - begin).count(); }
+double seconds_since(Instant begin) {
+  return std::chrono::duration<double>(app::now() - begin).count();
+}
 
 struct Tables {
   app::SystemRandom random;
@@ -37,12 +39,13 @@ struct Tables {
         peers({}, {.random = random,
                    .now = [this] { return now; },
                    .unix_seconds = [] { return 0; },
-                   .post = [this](std::uint32_t, edge::Command command) { pipeline.apply(std::move(command), now, out); },
+                   .post = [this](std::uint32_t,
+                                  edge::Command command) { pipeline.apply(std::move(command), now, out); },
                    .peer_gone = {}}) {}
 
   /// A pair of SAs for each of `count` peers; `generation` counts the pairs of a peer.
-  void install(std::uint32_t count, const esp::Suite& suite, std::uint16_t encryption, std::uint16_t integrity,
-               std::uint32_t generation = 0) {
+  void install(std::uint32_t count, const esp::Suite& suite, std::uint16_t encryption,
+               std::uint16_t integrity, std::uint32_t generation = 0) {
     const ByteVector key(suite.keying_size(), 7), auth(suite.integrity_key_size, 9);
     const Endpoint local{IpAddress::v4(0xc0000201), 4500};
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -66,7 +69,13 @@ struct Tables {
       };
       add(*in, true);
       add(Spi(0x10000 + generation * count + i), false);
-      peers.ike_up({.ike_sa = ike, .version = 2, .local = local, .remote = remote, .identity = "client", .proposal = {}, .nat = true});
+      peers.ike_up({.ike_sa = ike,
+                    .version = 2,
+                    .local = local,
+                    .remote = remote,
+                    .identity = "client",
+                    .proposal = {},
+                    .nat = true});
     }
   }
 
@@ -133,7 +142,8 @@ int main(int argc, char** argv) {
                    {"bytes_per_peer", (full - start) / count},
                    {"left_sas", tables.pipeline.inbound_sas() + tables.peers.sa_count()},
                    {"left_peers", tables.peers.all().size()},
-                   {"heap_growth", static_cast<std::int64_t>(heap_after_last) - static_cast<std::int64_t>(heap_after_first)}});
+                   {"heap_growth", static_cast<std::int64_t>(heap_after_last) -
+                                       static_cast<std::int64_t>(heap_after_first)}});
     ::malloc_trim(0);
   }
   std::printf("%s\n", out.dump(1).c_str());

@@ -25,7 +25,8 @@ TEST(IpAddress, ParsesAndPrintsBothFamilies) {
 TEST(Endpoint, WantsBracketsAroundIpv6Only) {
   EXPECT_EQ(Endpoint::parse("192.0.2.1:4500")->port, 4500);
   EXPECT_EQ(Endpoint::parse("[2001:db8::1]:1")->to_string(), "[2001:db8::1]:1");
-  for (const char* text : {"192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "2001:db8::1:1", "[192.0.2.1]:1", "192.0.2.1:1x"}) {
+  for (const char* text :
+       {"192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "2001:db8::1:1", "[192.0.2.1]:1", "192.0.2.1:1x"}) {
     EXPECT_FALSE(Endpoint::parse(text)) << text;
   }
 }

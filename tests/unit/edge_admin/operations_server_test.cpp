@@ -164,7 +164,9 @@ TEST_F(Operations, AnswersAProbeOnceItIsOver) {
   server.on_probe([&](const std::string& name, OperationsServer::ProbeReply reply) {
     EXPECT_EQ(name, "agent1");
     later = std::move(reply);
-    boost::asio::post(io, [&later] { later({"agent1", L2tpState::kSpeaks, "", std::chrono::milliseconds(7)}); });
+    boost::asio::post(io, [&later] {
+      later({"agent1", L2tpState::kSpeaks, "", std::chrono::milliseconds(7)});
+    });
   });
   Message arguments;
   arguments.add("name", "agent1");

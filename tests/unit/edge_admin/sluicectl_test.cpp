@@ -185,7 +185,8 @@ TEST_F(Sluicectl, ProbesABackendAndExitsByWhatCameOfIt) {
   on_server_thread([this] {
     server.on_probe([](const std::string& name, const OperationsServer::ProbeReply& reply) {
       if (name == "agent1") return reply({name, edge::L2tpState::kSpeaks, "", std::chrono::milliseconds(12)});
-      if (name == "agent2") return reply({name, edge::L2tpState::kSilent, "SCCRQ was not answered", std::chrono::seconds(5)});
+      if (name == "agent2")
+        return reply({name, edge::L2tpState::kSilent, "SCCRQ was not answered", std::chrono::seconds(5)});
       reply({name, edge::L2tpState::kUnknown, "no agent of this name is connected", {}});
     });
   });
@@ -194,7 +195,8 @@ TEST_F(Sluicectl, ProbesABackendAndExitsByWhatCameOfIt) {
   EXPECT_EQ(ctl({"probe", "backend", "agent2"}), kFailed);
   EXPECT_EQ(error.str(), "sluicectl: does not speak L2TP: agent2: SCCRQ was not answered\n");
   EXPECT_EQ(ctl({"probe", "backend", "evil\x1b[2J"}), kFailed);
-  EXPECT_THAT(error.str(), AllOf(HasSubstr("not probed: "), HasSubstr("no agent of this name"), Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(error.str(),
+              AllOf(HasSubstr("not probed: "), HasSubstr("no agent of this name"), Not(HasSubstr("\x1b"))));
   EXPECT_EQ(ctl({"probe", "backend", "agent2", "--json"}), kFailed);
   EXPECT_EQ(parsed()["schema"], "sluice.probe/1");
   EXPECT_EQ(parsed()["probe"]["l2tp"], "silent");

@@ -19,7 +19,9 @@ void connect(World& world, World::Client& client, World::Agent& agent, RelayId r
   ASSERT_EQ(client.lac->sessions_up(), 1U);
 }
 
-ByteVector text(std::string_view s) { return {s.begin(), s.end()}; }
+ByteVector text(std::string_view s) {
+  return {s.begin(), s.end()};
+}
 
 TEST(Pipeline, RelaysATunnelAsItStands) {
   for (const auto& suite : esp::suites()) {
@@ -153,12 +155,15 @@ TEST(Pipeline, LosesNothingOverARekey) {
   world.add_sas(client);
   world.send_ppp(tunnel, text("1"));
   EXPECT_EQ(client.sas.front().in->packets(), old_out_packets + 1) << "the new pair is not proven yet";
-  const auto in_flight = world.seal_from(client, *[&] {
-    ByteVector buffer(l2tp::kDataHeadroom + 1, 'x');
-    const auto up = std::get<l2tp::SessionUp>(client.events.back());
-    const auto packet = client.lac->frame_data(up.local, buffer, l2tp::kDataHeadroom);
-    return std::make_optional(ByteVector(packet->begin(), packet->end()));
-  }(), 0);
+  const auto in_flight = world.seal_from(
+      client,
+      *[&] {
+        ByteVector buffer(l2tp::kDataHeadroom + 1, 'x');
+        const auto up = std::get<l2tp::SessionUp>(client.events.back());
+        const auto packet = client.lac->frame_data(up.local, buffer, l2tp::kDataHeadroom);
+        return std::make_optional(ByteVector(packet->begin(), packet->end()));
+      }(),
+      0);
   world.send_ppp(client, text("2"));  // over the new pair: proves it
   world.send_ppp(tunnel, text("3"));
   EXPECT_EQ(client.sas.back().in->packets(), 1U);
@@ -260,8 +265,8 @@ TEST(Pipeline, RefusesAnAgentThatSpeaksForAnothersRelay) {
   auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
   connect(world, client, agent, RelayId(1), TunnelId(900));
   ByteVector data(l2tp::kDataHeadroom + 4, 'p');
-  const auto packet = *world.tunnels.at(RelayId(1)).lns->frame_data(*world.tunnels.at(RelayId(1)).session, data,
-                                                                    l2tp::kDataHeadroom);
+  const auto packet = *world.tunnels.at(RelayId(1))
+                           .lns->frame_data(*world.tunnels.at(RelayId(1)).session, data, l2tp::kDataHeadroom);
   world.frame_to_edge(liar, RelayId(1), packet);
   EXPECT_TRUE(client.data.empty());
   EXPECT_EQ(world.pipeline().drops().read(Drop::kForeignRelay), 1U);
@@ -339,7 +344,8 @@ TEST(Pipeline, AnswersNoUnknownTunnelIdWhateverItSays) {
   connect(world, client, agent, RelayId(1), TunnelId(900));
   std::uint64_t sent = 0;
   for (std::uint16_t type = 0; type < 30; ++type) {
-    for (const std::uint16_t tunnel : {std::uint16_t{1}, std::uint16_t{77}, std::uint16_t{901}, std::uint16_t{0xffff}}) {
+    for (const std::uint16_t tunnel :
+         {std::uint16_t{1}, std::uint16_t{77}, std::uint16_t{901}, std::uint16_t{0xffff}}) {
       const auto packet = l2tp::MessageBuilder(type, true).finish(TunnelId(tunnel), {}, 0, 0);
       world.to_edge(client, world.seal_from(client, packet));
       world.advance(seconds(1));
@@ -347,7 +353,8 @@ TEST(Pipeline, AnswersNoUnknownTunnelIdWhateverItSays) {
     }
   }
   EXPECT_EQ(world.pipeline().drops().read(Drop::kUnknownTunnel), sent);
-  EXPECT_EQ(client.sas.front().in->packets(), 4U) << "SCCRP, ICRP and two acknowledgements, and nothing since";
+  EXPECT_EQ(client.sas.front().in->packets(), 4U)
+      << "SCCRP, ICRP and two acknowledgements, and nothing since";
   EXPECT_FALSE(world.take_event<SccrqArrived>());
 }
 

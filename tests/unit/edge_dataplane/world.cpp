@@ -3,11 +3,19 @@
 namespace sluice::edge::testing {
 namespace {
 
-std::unique_ptr<esp::Engine> botan(RandomSource& random) { return std::move(esp::make_engine("botan", random)).value(); }
+std::unique_ptr<esp::Engine> botan(RandomSource& random) {
+  return std::move(esp::make_engine("botan", random)).value();
+}
 
 esp::SaParameters parameters(Spi spi, const esp::Suite& suite, const Keys& keys, bool esn = false) {
-  return {.spi = spi, .suite = &suite, .encryption_key = keys.encryption, .integrity_key = keys.integrity,
-          .extended_sequence = esn, .replay_window = 0, .last_sequence = 0, .limits = {}};
+  return {.spi = spi,
+          .suite = &suite,
+          .encryption_key = keys.encryption,
+          .integrity_key = keys.integrity,
+          .extended_sequence = esn,
+          .replay_window = 0,
+          .last_sequence = 0,
+          .limits = {}};
 }
 
 }  // namespace
@@ -16,7 +24,8 @@ World::World(esp::SuiteId suite, bool esn)
     : suite_(esp::suite(suite)),
       esn_(esn),
       far_engine_(botan(random_)),
-      pipeline_(std::make_unique<Pipeline>(botan(random_), 64, [this](Event event) { events_.push_back(std::move(event)); })) {}
+      pipeline_(std::make_unique<Pipeline>(botan(random_), 64,
+                                           [this](Event event) { events_.push_back(std::move(event)); })) {}
 
 void World::apply(Command command) {
   OutgoingBatch out;
@@ -30,7 +39,8 @@ World::Client& World::add_client(const char* remote, std::uint16_t inner_port, T
   client.remote = endpoint(remote);
   if (!udp) client.remote.port = 0;
   client.inner_port = inner_port;
-  client.lac = std::make_unique<l2tp::LacTunnel>(l2tp::TunnelConfig{.local_tunnel = tunnel, .host_name = "client"}, random_);
+  client.lac = std::make_unique<l2tp::LacTunnel>(
+      l2tp::TunnelConfig{.local_tunnel = tunnel, .host_name = "client"}, random_);
   add_sas(client);
   return client;
 }
@@ -47,7 +57,8 @@ void World::add_sas(Client& client, const std::function<void()>& early) {
     spec.extended_sequence = esn_;
     spec.lifetime = lifetime;
     spec.udp_encapsulated = client.remote.port != 0;
-    const Endpoint local{local_for(client.remote), static_cast<std::uint16_t>(client.remote.port == 0 ? 0 : 4500)};
+    const Endpoint local{local_for(client.remote),
+                         static_cast<std::uint16_t>(client.remote.port == 0 ? 0 : 4500)};
     spec.source = inbound ? client.remote : local;
     spec.destination = inbound ? local : client.remote;
     spec.encryption_key = Secret(Bytes(keys.encryption));
@@ -55,8 +66,9 @@ void World::add_sas(Client& client, const std::function<void()>& early) {
     apply(AddSa{client.peer, std::move(spec), suite_.id, inbound ? Spi() : in, std::make_shared<SaStats>()});
   };
   client.spi_in = in;
-  client.sas.push_back({std::move(far_engine_->make_outbound(parameters(in, suite_, in_keys, esn_))).value(),
-                        std::move(far_engine_->make_inbound(parameters(out, suite_, out_keys, esn_))).value()});
+  client.sas.push_back(
+      {std::move(far_engine_->make_outbound(parameters(in, suite_, in_keys, esn_))).value(),
+       std::move(far_engine_->make_inbound(parameters(out, suite_, out_keys, esn_))).value()});
   apply(ExpectSpi{in});
   if (early) early();
   install(in, in_keys, true);
@@ -74,9 +86,14 @@ World::Agent& World::add_agent(const char* data) {
   const Keys to_agent_keys(gcm, to_agent.value());
   agent.sas.out = std::move(far_engine_->make_outbound(parameters(to_edge, gcm, to_edge_keys, true))).value();
   agent.sas.in = std::move(far_engine_->make_inbound(parameters(to_agent, gcm, to_agent_keys, true))).value();
-  apply(AddPath{.backend = agent.id, .agent_worker = 0, .to_edge = to_edge, .to_agent = to_agent,
+  apply(AddPath{.backend = agent.id,
+                .agent_worker = 0,
+                .to_edge = to_edge,
+                .to_agent = to_agent,
                 .to_edge_key = Secret(Bytes(to_edge_keys.encryption)),
-                .to_agent_key = Secret(Bytes(to_agent_keys.encryption)), .agent = agent.data, .local = channel_local_});
+                .to_agent_key = Secret(Bytes(to_agent_keys.encryption)),
+                .agent = agent.data,
+                .local = channel_local_});
   return agent;
 }
 
@@ -85,9 +102,14 @@ void World::bind(const SccrqArrived& sccrq, Agent& agent, RelayId relay, TunnelI
   tunnel.relay = relay;
   tunnel.agent = static_cast<std::size_t>(agent.id.value() - 1);
   tunnel.lns = std::make_unique<l2tp::LnsTunnel>(l2tp::TunnelConfig{.local_tunnel = agent_tunnel}, random_);
-  apply(BindRelay{.relay = relay, .peer = sccrq.peer, .backend = agent.id, .agent_worker = 0,
-                  .client_tunnel = l2tp::read_sccrq(sccrq.packet)->assigned_tunnel, .agent_tunnel = agent_tunnel,
-                  .client_port = sccrq.client_port, .stats = std::make_shared<RelayStats>(),
+  apply(BindRelay{.relay = relay,
+                  .peer = sccrq.peer,
+                  .backend = agent.id,
+                  .agent_worker = 0,
+                  .client_tunnel = l2tp::read_sccrq(sccrq.packet)->assigned_tunnel,
+                  .agent_tunnel = agent_tunnel,
+                  .client_port = sccrq.client_port,
+                  .stats = std::make_shared<RelayStats>(),
                   .first_packet = sccrq.packet});
 }
 

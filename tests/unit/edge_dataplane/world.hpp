@@ -1,6 +1,6 @@
 #pragma once
-// A worker's pipeline between real clients and real agents, all without I/O: clients seal ESP with their own SAs and
-// speak L2TP with the LAC core, agents open the channel's frames and answer with the LNS core.
+// A worker's pipeline between real clients and real agents, all without I/O: clients seal ESP with their own
+// SAs and speak L2TP with the LAC core, agents open the channel's frames and answer with the LNS core.
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,9 @@ class SeededRandom final : public RandomSource {
   std::mt19937 engine_;
 };
 
-inline Endpoint endpoint(const char* text) { return *Endpoint::parse(text); }
+inline Endpoint endpoint(const char* text) {
+  return *Endpoint::parse(text);
+}
 
 /// A buffer with room around a packet, as a socket gives it.
 struct Datagram {
@@ -48,7 +50,8 @@ struct FarSas {
 /// Keys for one SA, made up from a number.
 struct Keys {
   ByteVector encryption, integrity;
-  Keys(const esp::Suite& suite, std::uint32_t seed) : encryption(suite.keying_size()), integrity(suite.integrity_key_size) {
+  Keys(const esp::Suite& suite, std::uint32_t seed)
+      : encryption(suite.keying_size()), integrity(suite.integrity_key_size) {
     SeededRandom random(seed);
     random.fill(encryption);
     random.fill(integrity);
@@ -140,7 +143,9 @@ class World {
   std::uint32_t next_spi_ = 0x1000;
   const IpAddress local_v4_ = *IpAddress::parse("192.0.2.1");
   const IpAddress local_v6_ = *IpAddress::parse("2001:db8::1");
-  const IpAddress& local_for(const Endpoint& remote) const { return remote.address.is_v6() ? local_v6_ : local_v4_; }
+  const IpAddress& local_for(const Endpoint& remote) const {
+    return remote.address.is_v6() ? local_v6_ : local_v4_;
+  }
   const IpAddress channel_local_ = *IpAddress::parse("10.0.0.1");
 };
 

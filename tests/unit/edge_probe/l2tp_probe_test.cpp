@@ -113,7 +113,8 @@ TEST(L2tpProbe, TellsWhyTheServerRefuses) {
   Line locked(secretive);
   locked.settle();
   ASSERT_TRUE(locked.probe.result());
-  EXPECT_THAT(locked.probe.result()->text, StartsWith("the tunnel was ended: closed for a protocol error: 4 "));
+  EXPECT_THAT(locked.probe.result()->text,
+              StartsWith("the tunnel was ended: closed for a protocol error: 4 "));
 
   Line closing;
   const auto sccrq = *closing.probe.poll_transmit();

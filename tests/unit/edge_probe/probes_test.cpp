@@ -17,10 +17,13 @@ struct Probed : Tables {
                 .backends = backends,
                 .now = [this] { return now; },
                 .unix_seconds = [] { return std::int64_t{1'000'000}; },
-                .post = [this](std::uint32_t worker, Command command) { posts.emplace_back(worker, std::move(command)); },
+                .post = [this](std::uint32_t worker,
+                               Command command) { posts.emplace_back(worker, std::move(command)); },
                 .take_id = [this] { return relays.take_id(); },
-                .changed = [this](const Backend& backend,
-                                  const ProbeReport&) { changes.push_back(backend.name + " " + std::to_string(int(backend.l2tp.health))); },
+                .changed =
+                    [this](const Backend& backend, const ProbeReport&) {
+                      changes.push_back(backend.name + " " + std::to_string(int(backend.l2tp.health)));
+                    },
                 .workers = 2,
                 .interval = interval}) {}
 
@@ -171,7 +174,8 @@ TEST(Probes, LeavesTheTunnelsOfClientsAlone) {
   const auto relay = channel.opened.at(0).relay;
   const auto& agent = t.backend("agent1");
   EXPECT_FALSE(t.probes.on_agent_event(agent, channel::TunnelAccept{relay}));
-  EXPECT_FALSE(t.probes.on_agent_event(agent, channel::TunnelClose{relay, channel::CloseCause::kByAgent, ""}));
+  EXPECT_FALSE(
+      t.probes.on_agent_event(agent, channel::TunnelClose{relay, channel::CloseCause::kByAgent, ""}));
   t.probes.on_packet({relay, l2tp::make_zlb(TunnelId(1), 0, 0)});
 }
 

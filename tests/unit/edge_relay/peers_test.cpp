@@ -55,7 +55,8 @@ TEST(Peers, RefusesTunnelModeUnknownSuitesAndSpisNeverGivenOut) {
   auto null = tables.spec(in, 1, "203.0.113.5:40001", true, "x");
   null.encryption = 11;
   EXPECT_EQ(tables.peers.add_sa(std::move(null)), SaError::kNotSupported);
-  EXPECT_EQ(tables.peers.add_sa(tables.spec(Spi(0x1234), 1, "203.0.113.5:40001", true, "x")), SaError::kNotFound);
+  EXPECT_EQ(tables.peers.add_sa(tables.spec(Spi(0x1234), 1, "203.0.113.5:40001", true, "x")),
+            SaError::kNotFound);
 }
 
 TEST(Peers, RemovesAPeerOnlyAfterItsGraceTimeWithoutSas) {
@@ -101,7 +102,8 @@ TEST(Peers, TellsTwoOutboundSasWithTheSameSpiApart) {
   tables.dial_in(2, "203.0.113.6:40001");
   // Both peers happen to choose the same number.
   const auto more = [&](std::uint32_t ike, const char* remote) {
-    const auto in = tables.peers.allocate_spi(IkeSaId(ike), "x", *Endpoint::parse("192.0.2.1:4500"), *Endpoint::parse(remote));
+    const auto in = tables.peers.allocate_spi(IkeSaId(ike), "x", *Endpoint::parse("192.0.2.1:4500"),
+                                              *Endpoint::parse(remote));
     EXPECT_FALSE(tables.peers.add_sa(tables.spec(*in, ike, remote, true, "x")));
     EXPECT_FALSE(tables.peers.add_sa(tables.spec(Spi(0xabcdef01), ike, remote, false, "x")));
   };

@@ -13,32 +13,36 @@ Tables::Tables(std::uint32_t workers, TunnelLimits limits)
             {.random = random,
              .now = [this] { return now; },
              .unix_seconds = [] { return std::int64_t{1'000'000}; },
-             .post = [this](std::uint32_t worker, Command command) { commands.emplace_back(worker, std::move(command)); },
+             .post = [this](std::uint32_t worker,
+                            Command command) { commands.emplace_back(worker, std::move(command)); },
              .peer_gone = [this](const Peer& peer) { relays.on_peer_gone(peer); }}),
       backends({},
                {.now = [this] { return now; },
                 .unix_seconds = [] { return std::int64_t{1'000'000}; },
-                .post = [this](std::uint32_t worker, Command command) { commands.emplace_back(worker, std::move(command)); },
+                .post = [this](std::uint32_t worker,
+                               Command command) { commands.emplace_back(worker, std::move(command)); },
                 .workers = workers},
                {.up = [](const Backend&) {},
-                .down = [this](const Backend& backend, const std::string& cause, bool orderly) {
-                  relays.on_backend_down(backend, cause, orderly);
-                },
+                .down = [this](const Backend& backend, const std::string& cause,
+                               bool orderly) { relays.on_backend_down(backend, cause, orderly); },
                 .event = [this](const Backend& backend,
                                 const channel::EdgeEvent& event) { relays.on_agent_event(backend, event); }}),
-      relays({.random = random,
-              .peers = peers,
-              .backends = backends,
-              .now = [this] { return now; },
-              .unix_seconds = [] { return std::int64_t{1'000'000}; },
-              .post = [this](std::uint32_t worker, Command command) { commands.emplace_back(worker, std::move(command)); },
-              .end_peer = [this](PeerId peer) { ended.push_back(peer); },
-              .session_up = [this](const Relay&, const AgentSession& session) { ups.push_back(session.user); },
-              .session_down = [this](const Relay&, const AgentSession&, const std::string& cause,
-                                     const std::string&) { downs.push_back(cause); },
-              .limits = limits}) {}
+      relays(
+          {.random = random,
+           .peers = peers,
+           .backends = backends,
+           .now = [this] { return now; },
+           .unix_seconds = [] { return std::int64_t{1'000'000}; },
+           .post = [this](std::uint32_t worker,
+                          Command command) { commands.emplace_back(worker, std::move(command)); },
+           .end_peer = [this](PeerId peer) { ended.push_back(peer); },
+           .session_up = [this](const Relay&, const AgentSession& session) { ups.push_back(session.user); },
+           .session_down = [this](const Relay&, const AgentSession&, const std::string& cause,
+                                  const std::string&) { downs.push_back(cause); },
+           .limits = limits}) {}
 
-SaSpec Tables::spec(Spi spi, std::uint32_t ike, const char* remote, bool inbound, const std::string& identity) const {
+SaSpec Tables::spec(Spi spi, std::uint32_t ike, const char* remote, bool inbound,
+                    const std::string& identity) const {
   SaSpec out;
   out.spi = spi;
   out.ike_sa = IkeSaId(ike);

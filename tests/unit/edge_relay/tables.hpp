@@ -1,5 +1,6 @@
 #pragma once
-// The control thread's tables joined as in the daemon, with commands to workers and messages to agents written down.
+// The control thread's tables joined as in the daemon, with commands to workers and messages to agents
+// written down.
 
 #include <gtest/gtest.h>
 
@@ -25,7 +26,8 @@ class SeededRandom final : public RandomSource {
 class FakeChannel final : public transport::EdgeChannel {
  public:
   using EdgeChannel::data_endpoint;
-  FakeChannel(std::uint64_t id, std::string name) : id_(id), name_{std::move(name), transport::Role::kAgent, "", 0} {}
+  FakeChannel(std::uint64_t id, std::string name)
+      : id_(id), name_{std::move(name), transport::Role::kAgent, "", 0} {}
   std::uint64_t id() const override { return id_; }
   const transport::PeerName& peer() const override { return name_; }
   Endpoint remote() const override { return *Endpoint::parse("10.0.0.2:33333"); }
@@ -57,12 +59,15 @@ struct Tables {
 
   /// An IKE SA and one child SA pair, as the provider brings them; gives the inbound SPI.
   Spi dial_in(std::uint32_t ike, const char* remote, const std::string& identity = "192.168.1.10");
-  SaSpec spec(Spi spi, std::uint32_t ike, const char* remote, bool inbound, const std::string& identity) const;
+  SaSpec spec(Spi spi, std::uint32_t ike, const char* remote, bool inbound,
+              const std::string& identity) const;
   FakeChannel& add_agent(const std::string& name, std::uint32_t weight = 1);
   void lose_agent(FakeChannel& channel);
   /// The client's SCCRQ comes out of ESP.
   void sccrq(PeerId peer, std::uint16_t tunnel, std::uint16_t port = 1701);
-  void agent_says(FakeChannel& channel, const channel::EdgeEvent& event) { backends.channel_event(channel, event); }
+  void agent_says(FakeChannel& channel, const channel::EdgeEvent& event) {
+    backends.channel_event(channel, event);
+  }
   PeerId peer_of(std::uint32_t ike) const { return peers.find(IkeSaId(ike))->id; }
 
   template <class T>
