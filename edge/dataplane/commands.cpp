@@ -156,7 +156,7 @@ void Pipeline::apply_one(RemovePeer& command, Instant, OutgoingBatch&) {
   const auto found = peers_.find(command.peer);
   if (found == peers_.end()) return;
   auto& peer = *found->second;
-  while (!peer.relays.empty()) remove_relay(peer.relays.back()->id);
+  while (!peer.relays.empty()) remove_relay(peer.relays.likeliest()->id);
   while (!peer.inbound.empty()) remove_inbound(peer.inbound.back());
   peers_.erase(found);
 }
@@ -170,7 +170,7 @@ void Pipeline::apply_one(BindRelay& command, Instant, OutgoingBatch& out) {
   relay.agent_tunnel = command.agent_tunnel;
   relay.client_port = command.client_port;
   relay.stats = command.stats;
-  relay.peer->relays.push_back(&relay);
+  relay.peer->relays.add(relay.agent_tunnel, relay.client_port, &relay);
   control_from_client(relay, command.first_packet);
   send_to_agent(relay, command.first_packet, out);
 }
@@ -205,7 +205,7 @@ void Pipeline::apply_one(UnbindRelay& command, Instant, OutgoingBatch&) {
 void Pipeline::remove_relay(RelayId id) {
   const auto found = relays_.find(id);
   if (found == relays_.end()) return;
-  if (auto* peer = found->second->peer) std::erase(peer->relays, found->second.get());
+  if (auto* peer = found->second->peer) peer->relays.remove(found->second.get());
   std::erase(farewells_, id);
   relay_table_.erase(id.value());
   relays_.erase(found);

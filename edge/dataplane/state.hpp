@@ -3,6 +3,7 @@
 
 #include "edge/dataplane/pipeline.hpp"
 #include "edge/dataplane/rate_budget.hpp"
+#include "edge/dataplane/routes.hpp"
 
 namespace sluice::edge {
 
@@ -17,7 +18,7 @@ struct Pipeline::PeerState {
   std::vector<Spi> inbound;             // oldest first
   std::vector<OutboundEntry> outbound;  // oldest first
   std::size_t current = 0;              // of outbound: the newest that is proven
-  std::vector<RelayState*> relays;
+  Routes<RelayState> relays;
   RateBudget control;  // of L2TP control messages
 
   OutboundEntry* sending() { return outbound.empty() ? nullptr : &outbound[current]; }

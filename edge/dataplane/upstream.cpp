@@ -61,12 +61,16 @@ void Pipeline::open_from_clients(std::span<transport::RxPacket* const> packets, 
       continue;
     }
     entry->sa->prefetch();
+    esp::prefetch_line(&entry->peer->relays);
     auto& job = work.open[jobs];
     job.user = rx;
     job.set(*entry->sa, rx->packet);
     ++jobs;
   }
   engine_->open(std::span(work.open).first(jobs));
+  for (std::size_t i = 0; i < jobs; ++i) {
+    esp::prefetch_line(static_cast<InboundEntry*>(work.open[i].sa->user())->peer->relays.likeliest());
+  }
   for (std::size_t i = 0; i < jobs; ++i) {
     take_opened(work.open[i], *static_cast<transport::RxPacket*>(work.open[i].user), local_port, now);
   }
@@ -160,27 +164,28 @@ void Pipeline::l2tp_from_client(PeerState& peer, esp::PacketBuffer packet, std::
   if (l2tp.is_control() && !peer.control.take(now, limits_.control_per_second))
     return drop(Drop::kControlRate);
   if (!l2tp.tunnel) return tunnel_less(peer, packet, client_port);
-  for (auto* relay : peer.relays) {
-    if (relay->agent_tunnel != l2tp.tunnel || relay->client_port != client_port) continue;
-    if (l2tp.is_control()) {
-      const auto id = relay->id;
-      control_from_client(*relay, packet.bytes());
-      // The client may have acknowledged a farewell, and with it ended the relay.
-      if (!relays_.contains(id)) return;
-    }
-    return queue_to_agent(*relay, packet);
+  auto* relay = peer.relays.find(l2tp.tunnel, client_port);
+  if (relay == nullptr) return drop(Drop::kUnknownTunnel);
+  if (l2tp.is_control()) {
+    const auto id = relay->id;
+    control_from_client(*relay, packet.bytes());
+    // The client may have acknowledged a farewell, and with it ended the relay.
+    if (!relays_.contains(id)) return;
   }
-  drop(Drop::kUnknownTunnel);
+  queue_to_agent(*relay, packet);
 }
 
 void Pipeline::tunnel_less(PeerState& peer, esp::PacketBuffer packet, std::uint16_t client_port) {
   const auto sccrq = l2tp::read_sccrq(packet.bytes());
   if (!sccrq) return drop(Drop::kNotSccrq);
-  for (auto* relay : peer.relays) {
-    const bool same = relay->client_tunnel == sccrq->assigned_tunnel && relay->client_port == client_port;
-    if (!same || relay->farewell || relay->observer.starts_anew(packet.bytes())) continue;
-    control_from_client(*relay, packet.bytes());
-    return queue_to_agent(*relay, packet);
+  RelayState* opened = nullptr;
+  peer.relays.for_each([&](RelayState& relay) {
+    const bool same = relay.client_tunnel == sccrq->assigned_tunnel && relay.client_port == client_port;
+    if (same && !relay.farewell && !relay.observer.starts_anew(packet.bytes())) opened = &relay;
+  });
+  if (opened != nullptr) {
+    control_from_client(*opened, packet.bytes());
+    return queue_to_agent(*opened, packet);
   }
   const auto bytes = packet.bytes();
   emit_(SccrqArrived{peer.id, client_port, ByteVector(bytes.begin(), bytes.end())});
