@@ -50,6 +50,33 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
   return Endpoint{*address, port};
 }
 
+std::optional<Prefix> Prefix::parse(std::string_view text) {
+  const auto slash = text.find('/');
+  const auto address = IpAddress::parse(text.substr(0, slash));
+  if (!address) return std::nullopt;
+  const unsigned whole = address->is_v6() ? 128 : 32;
+  unsigned length = whole;
+  if (slash != std::string_view::npos) {
+    const auto digits = text.substr(slash + 1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    if (error != std::errc{} || end != digits.data() + digits.size() || length > whole) return std::nullopt;
+  }
+  const Bytes bytes = address->bytes();
+  for (unsigned bit = length; bit < whole; ++bit) {
+    if ((bytes[bit / 8] >> (7 - bit % 8) & 1) != 0) return std::nullopt;
+  }
+  return Prefix{*address, static_cast<std::uint8_t>(length)};
+}
+
+bool Prefix::contains(const IpAddress& address) const {
+  if (address.is_v6() != network.is_v6()) return false;
+  const Bytes a = address.bytes(), b = network.bytes();
+  for (unsigned bit = 0; bit < length; ++bit) {
+    if (((a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
+  }
+  return true;
+}
+
 }  // namespace sluice
 
 std::size_t std::hash<sluice::IpAddress>::operator()(const sluice::IpAddress& a) const noexcept {

@@ -54,6 +54,18 @@ struct Endpoint {
   static std::optional<Endpoint> parse(std::string_view text);
 };
 
+/// A network and how many of its leading bits count.
+struct Prefix {
+  IpAddress network;
+  std::uint8_t length = 32;
+  constexpr auto operator<=>(const Prefix&) const = default;
+  /// "10.0.0.0/8", "2001:db8::/56".
+  std::string to_string() const { return network.to_string() + "/" + std::to_string(length); }
+  /// Bits beyond the length must be zero; a bare address is a prefix of all its bits.
+  static std::optional<Prefix> parse(std::string_view text);
+  bool contains(const IpAddress& address) const;
+};
+
 }  // namespace sluice
 
 template <>

@@ -36,7 +36,7 @@ void Sessions::decide(SessionSerial serial, AuthDecision decision) {
     verdict.cause = "no-address";
     verdict.detail = "the address pool is exhausted: add a range to pool.ranges, or another agent";
   }
-  AuthDecided decided{serial, std::move(verdict), std::nullopt};
+  AuthDecided decided{serial, std::move(verdict), std::nullopt, {}};
   if (decided.verdict.accepted) {
     decided.addresses = context_.common;
     decided.addresses->remote = *session.address;

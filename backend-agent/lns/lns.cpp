@@ -18,6 +18,7 @@ struct Lns::Session {
   bool was_up = false;
   bool over = false;
   IpAddress address;
+  SessionPolicy policy;
   std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
 };
 
@@ -152,8 +153,21 @@ void Lns::decide(const AuthDecided& decided, Instant now) {
   if (found == sessions_.end()) return;
   Session& session = *found->second;
   if (decided.addresses) session.ppp.set_addresses(*decided.addresses, now);
+  if (decided.verdict.accepted) session.policy = decided.policy;
   session.ppp.auth_result(decided.verdict, now);
   service(session.tunnel, now);
+}
+
+void Lns::change_policy(const ChangePolicy& change) {
+  if (const auto found = sessions_.find(change.session); found != sessions_.end())
+    found->second->policy = change.policy;
+}
+
+void Lns::tell_counters(const AskCounters& ask) {
+  const auto found = sessions_.find(ask.session);
+  if (found == sessions_.end()) return;
+  const Session& s = *found->second;
+  emit_(CountersTold{ask.session, s.packets_in, s.packets_out, s.bytes_in, s.bytes_out});
 }
 
 void Lns::end_session(const EndSession& end, Instant now) {

@@ -53,6 +53,8 @@ class Lns {
   void close_tunnel(const TunnelKey& key, std::string_view text);
   void close_channel(ChannelId channel, std::string_view text);
   void decide(const AuthDecided& decided, Instant now);
+  void change_policy(const ChangePolicy& change);
+  void tell_counters(const AskCounters& ask);
   void end_session(const EndSession& end, Instant now);
   /// Farewell to all; empty() once they are acknowledged or given up.
   void close_all(std::string_view text, Instant now);

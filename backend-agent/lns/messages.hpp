@@ -1,6 +1,7 @@
 #pragma once
 // What the control thread and the data worker tell each other. Values only; they travel through queues.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,6 +41,18 @@ struct TunnelSpec {
   bool probe = false;  ///< the edge itself, to see whether L2TP is spoken here: not worth a line in the log
 };
 
+/// What a user may have, beside the addresses and prefixes in ppp::Addresses. "up" is from the client, "down"
+/// to it.
+struct SessionPolicy {
+  std::uint64_t rate_up = 0, rate_down = 0;  ///< bit/s of IP; 0: no limit
+  /// From the moment the session is up; it ends with cause "session-timeout". 0: none.
+  std::chrono::seconds session_timeout{0};
+  /// Without an IP packet either way; it ends with cause "idle-timeout". 0: none.
+  std::chrono::seconds idle_timeout{0};
+  std::vector<Prefix> routes;  ///< networks behind the client, either family
+  bool operator==(const SessionPolicy&) const = default;
+};
+
 // ---- control to worker
 
 /// Keys for all pairs of workers of a channel; a second one for the same channel is a new epoch.
@@ -67,6 +80,16 @@ struct AuthDecided {
   SessionSerial session;
   ppp::AuthVerdict verdict;
   std::optional<ppp::Addresses> addresses;
+  SessionPolicy policy;
+};
+/// From now on these rates and timeouts; addresses, prefixes and routes stay as they are.
+struct ChangePolicy {
+  SessionSerial session;
+  SessionPolicy policy;
+};
+/// Answered by CountersTold, unless the session is gone.
+struct AskCounters {
+  SessionSerial session;
 };
 struct EndSession {
   SessionSerial session;
@@ -79,7 +102,7 @@ struct CloseAll {
 struct StopWorker {};
 
 using Command = std::variant<StopWorker, InstallPaths, RemoveChannel, OpenTunnel, CloseTunnel, AuthDecided,
-                             EndSession, CloseAll>;
+                             ChangePolicy, AskCounters, EndSession, CloseAll>;
 
 // ---- worker to control
 
@@ -99,6 +122,10 @@ struct SessionOpened {
   ppp::AuthMethod method = ppp::AuthMethod::kNone;
   ppp::Addresses addresses;
   std::uint16_t mtu = 0;
+};
+struct CountersTold {
+  SessionSerial session;
+  std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
 };
 /// The end of every session that began, once.
 struct SessionGone {
@@ -131,8 +158,8 @@ struct ChannelFailed {
 };
 struct AllClosed {};
 
-using Event =
-    std::variant<AllClosed, ChannelFailed, AuthAsked, SessionOpened, SessionGone, TunnelGone, ClientSays>;
+using Event = std::variant<AllClosed, ChannelFailed, AuthAsked, SessionOpened, CountersTold, SessionGone,
+                           TunnelGone, ClientSays>;
 
 }  // namespace sluice::agent
 

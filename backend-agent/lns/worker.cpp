@@ -137,6 +137,10 @@ void Worker::apply(Command command, Instant now) {
     lns_.close_tunnel(close->key, close->text);
   } else if (auto* decided = std::get_if<AuthDecided>(&command)) {
     lns_.decide(*decided, now);
+  } else if (auto* change = std::get_if<ChangePolicy>(&command)) {
+    lns_.change_policy(*change);
+  } else if (auto* ask = std::get_if<AskCounters>(&command)) {
+    lns_.tell_counters(*ask);
   } else if (auto* end = std::get_if<EndSession>(&command)) {
     lns_.end_session(*end, now);
   } else if (auto* all = std::get_if<CloseAll>(&command)) {

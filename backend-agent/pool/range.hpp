@@ -24,12 +24,6 @@ struct AddressRange {
 /// address.
 std::optional<AddressRange> parse_range(std::string_view text);
 
-struct Prefix {
-  IpAddress network;
-  std::uint8_t length = 32;
-  bool operator==(const Prefix&) const = default;
-  std::string to_string() const { return network.to_string() + "/" + std::to_string(length); }
-};
 /// The fewest prefixes that hold exactly the addresses of a range.
 std::vector<Prefix> prefixes_of(const AddressRange& range);
 

@@ -31,6 +31,22 @@ TEST(Endpoint, WantsBracketsAroundIpv6Only) {
   }
 }
 
+TEST(Prefix, ParsesPrintsAndKnowsItsAddresses) {
+  for (const char* text : {"10.0.0.0/8", "192.0.2.1/32", "0.0.0.0/0", "2001:db8::/56", "::/0"}) {
+    const auto prefix = Prefix::parse(text);
+    ASSERT_TRUE(prefix) << text;
+    EXPECT_EQ(prefix->to_string(), text);
+  }
+  EXPECT_EQ(Prefix::parse("192.0.2.1")->to_string(), "192.0.2.1/32");
+  for (const char* text :
+       {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.1/8", "2001:db8::1/64", "10.0.0.0/8x"})
+    EXPECT_FALSE(Prefix::parse(text)) << text;
+  const Prefix prefix = *Prefix::parse("2001:db8:0:80::/57");
+  EXPECT_TRUE(prefix.contains(*IpAddress::parse("2001:db8:0:ff::1")));
+  EXPECT_FALSE(prefix.contains(*IpAddress::parse("2001:db8:0:7f::1")));
+  EXPECT_FALSE(prefix.contains(*IpAddress::parse("10.0.0.1")));
+}
+
 TEST(Escaped, MakesPeerTextHarmless) {
   EXPECT_EQ(escaped("plain user"), "plain user");
   EXPECT_EQ(escaped("a\x1b[31m\n\"\\\xff"), "a\\x1b[31m\\x0a\\x22\\x5c\\xff");
