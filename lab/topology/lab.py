@@ -17,6 +17,7 @@ from .traffic import PEER, PORT
 
 T = TypeVar("T")
 NATS = ("none", "home", "carrier")
+FAULT = r"Sanitizer: |: runtime error: |terminate called|double free|stack smashing"
 IKE_AND_FRIENDS = "udp port 500 or (udp port 4500 and udp[8:4] = 0) or udp port 1701 or icmp"
 
 
@@ -152,6 +153,12 @@ class Lab:
             if not process.alive():
                 tail = " | ".join(process.log.lines[-3:])
                 raise Failed(f"{process.name} ended; it last said: {tail} (log: {process.log.path})")
+
+    def demand_sound(self) -> None:
+        """After close(): fails when a daemon said something that only a fault of its own makes it say."""
+        for process in [agent.process for agent in self.agents] + ([self._edge.process] if self._edge else []):
+            if fault := process.log.find(FAULT):
+                raise Failed(f"{process.name} is at fault: {fault.string.strip()} (log: {process.log.path})")
 
     def start(self) -> None:
         """All of it."""

@@ -41,6 +41,7 @@ def inside(run: runs.Run, plan: Plan, check: Check) -> Callable[[Callable[[], No
                 lab.demand_alive()
         finally:
             lab.close()
+        lab.demand_sound()
         run.write("figures", figures)
         return 0
 

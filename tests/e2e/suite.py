@@ -14,7 +14,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "lab"))
 
-from topology.product import BUILD, TARGETS  # noqa: E402
+from topology.product import TARGETS  # noqa: E402
 
 E2E_PATIENCE = 400  # seconds; the longest takes about 100
 
@@ -54,21 +54,26 @@ def must(argv: list[str]) -> bool:
     return code == 0
 
 
-def build(unit: bool) -> bool:
+def build(preset: str, unit: bool) -> bool:
     """Everything, or only what the lab runs."""
     step("install what is missing")
     if not must([str(PROJECT / "lab" / "install"), "build", "lab", "test"]):
         return False
-    step("configure and build (release)")
+    step(f"configure and build ({preset})")
     targets = [] if unit else ["--target", *TARGETS]
-    return must(["cmake", "--preset", "release", "--log-level=WARNING"]) and must(["cmake", "--build", "--preset", "release", *targets])
+    return must(["cmake", "--preset", preset, "--log-level=WARNING"]) and must(["cmake", "--build", "--preset", preset, *targets])
 
 
-def ctest(names: list[str], tally: Tally) -> None:
+def build_folder(preset: str) -> Path:
+    return PROJECT / "build" / preset
+
+
+def ctest(preset: str, names: list[str], tally: Tally) -> None:
     step("unit tests, vectors, fuzz replays, layers (ctest)")
-    report = BUILD / "junit.xml"
+    folder = build_folder(preset)
+    report = folder / "junit.xml"
     report.unlink(missing_ok=True)
-    argv = ["ctest", "--test-dir", str(BUILD), "-j", str(os.cpu_count() or 2), "--timeout", "300", "--output-junit", str(report)]
+    argv = ["ctest", "--test-dir", str(folder), "-j", str(os.cpu_count() or 2), "--timeout", "300" if preset == "release" else "900", "--output-junit", str(report)]
     if names:
         argv += ["-R", "|".join(re.escape(name) for name in names)]
     done = subprocess.run(argv, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -94,9 +99,9 @@ def end_to_end() -> dict[str, list[str]]:
     return dict(sorted({**scenarios, **own}.items()))
 
 
-def run_one(name: str, argv: list[str]) -> Result:
+def run_one(preset: str, name: str, argv: list[str]) -> Result:
     started = time.monotonic()
-    environment = {**os.environ, "SLUICE_LAB_READY": "1"}
+    environment = {**os.environ, "SLUICE_LAB_READY": "1", "SLUICE_BUILD": str(build_folder(preset))}
     process = subprocess.Popen(
         argv, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     )
@@ -120,6 +125,7 @@ def arguments() -> argparse.Namespace:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--unit-only", action="store_true", help="only ctest: unit tests, vectors, fuzz replays, layers (needs no root once installed)")
     only.add_argument("--e2e-only", action="store_true", help="only the end-to-end runs in the lab")
+    parser.add_argument("--preset", choices=("release", "dev", "asan", "tsan"), default="release", help="how to build what is tested; default: release")
     return parser.parse_args()
 
 
@@ -129,16 +135,16 @@ def main() -> int:
         raise SystemExit("the end-to-end runs make network namespaces and must be root: sudo tests/run (or tests/run --unit-only)")
     tally = Tally()
     started = time.monotonic()
-    if not build(unit=not wanted.e2e_only):
+    if not build(wanted.preset, unit=not wanted.e2e_only):
         tally.add(Result("build", False, time.monotonic() - started))
     else:
         if not wanted.e2e_only:
-            ctest(wanted.names, tally)
+            ctest(wanted.preset, wanted.names, tally)
         if not wanted.unit_only:
             step("end to end, in the lab")
             for name, argv in end_to_end().items():
                 if not wanted.names or any(part in name for part in wanted.names):
-                    tally.add(run_one(name, argv))
+                    tally.add(run_one(wanted.preset, name, argv))
     if tally.passed + len(tally.failed) == 0:
         tally.add(Result("selection", False, 0.0, f"no test is named like {wanted.names}"))
     if tally.failed:
