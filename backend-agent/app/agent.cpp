@@ -90,7 +90,7 @@ Agent::Agent(boost::asio::io_context& io, Config config)
   pool_ = std::make_unique<AddressPool>(config_.ranges, reserved(), config_.quarantine);
   tun_ = std::make_unique<TunDevice>(or_throw(TunDevice::open({.name = config_.tun_name,
                                                                .mtu = static_cast<std::uint16_t>(config_.mtu),
-                                                               .address = config_.local_address,
+                                                               .addresses = {config_.local_address},
                                                                .routes = pool_prefixes()})));
   make_worker();
   make_uplink();
@@ -127,7 +127,7 @@ void Agent::make_worker() {
   const Endpoint data{config_.data_address, static_cast<std::uint16_t>(config_.data_port)};
   auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
   auto engine = or_throw(esp::make_engine("auto", random_));
-  worker_ = std::make_unique<Worker>(WorkerParts{std::move(port), tun_->take_fd(), std::move(engine),
+  worker_ = std::make_unique<Worker>(WorkerParts{std::move(port), std::move(tun_->take_ports().front()), std::move(engine),
                                                  std::move(lns), woken_.native_handle()});
 }
 

@@ -35,7 +35,7 @@ std::string DropReport::since_last(const Worker& worker) {
   add_all(now, "ppp.", worker.lns().ppp_drops());
   add_all(now, "carrier.", worker.carrier().drops());
   add_port(now, worker.port().counts());
-  if (const auto count = worker.stats().tun_dropped.read(); count != 0) now["tun.full"] = count;
+  add_all(now, "tun.", worker.tun().drops());
   std::string out;
   for (const auto& [reason, count] : now) {
     const std::uint64_t before = last_[reason];

@@ -80,7 +80,7 @@ struct AuthDecided {
   SessionSerial session;
   ppp::AuthVerdict verdict;
   std::optional<ppp::Addresses> addresses;
-  SessionPolicy policy;
+  SessionPolicy policy{};
 };
 /// From now on these rates and timeouts; addresses, prefixes and routes stay as they are.
 struct ChangePolicy {

@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kQueueSize = 16384;
 constexpr int kMaxWaitMs = 1000;
 /// Packets read from the TUN device in one turn.
-constexpr std::size_t kTunBurst = 64;
+constexpr std::size_t kTunBurst = Carrier::kBurst;
 constexpr std::size_t kBufferSize = 2304;
 constexpr std::size_t kOffset = 128;
 constexpr std::size_t kMaxIp = kBufferSize - kOffset - Carrier::kTailroom;
@@ -51,7 +51,7 @@ Worker::Worker(WorkerParts parts)
       commands_(kQueueSize),
       events_(kQueueSize),
       released_(kQueueSize) {
-  for (const int fd : {wake_.get(), port_.fd(), tun_.get()}) {
+  for (const int fd : {wake_.get(), port_.fd(), tun_.fd()}) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = fd;
@@ -159,8 +159,9 @@ void Worker::from_edges(Instant now) {
       if (ip.empty()) continue;
       stats_.packets_up.add();
       stats_.bytes_up.add(ip.size());
-      if (::write(tun_.get(), ip.data(), ip.size()) < 0) stats_.tun_dropped.add();
+      tun_.put(ip);
     }
+    tun_.flush();
   }
 }
 
@@ -168,14 +169,14 @@ void Worker::from_tun() {
   for (std::size_t i = 0; i < kTunBurst; ++i) {
     if (buffers_->used == Carrier::kBurst || carrier_.full()) send();
     auto& buffer = buffers_->slots[buffers_->used];
-    const auto size = ::read(tun_.get(), buffer.data() + kOffset, kMaxIp);
-    if (size <= 0) break;
+    const auto size = tun_.read(MutableBytes(buffer).subspan(kOffset, kMaxIp));
+    if (size == 0) break;
     busy_ |= i + 1 == kTunBurst;
-    const auto packet = lns_.from_tun(buffer, kOffset, static_cast<std::size_t>(size));
+    const auto packet = lns_.from_tun(buffer, kOffset, size);
     if (!packet) continue;
     ++buffers_->used;
     stats_.packets_down.add();
-    stats_.bytes_down.add(static_cast<std::uint64_t>(size));
+    stats_.bytes_down.add(size);
     const auto offset = static_cast<std::size_t>(packet->l2tp.data() - buffer.data());
     carrier_.queue(packet->key, packet->edge_worker,
                    esp::PacketBuffer::within(buffer, offset, packet->l2tp.size()));

@@ -14,6 +14,7 @@
 
 #include "backend-agent/lns/carrier.hpp"
 #include "backend-agent/lns/lns.hpp"
+#include "backend-agent/tun/tun_queue.hpp"
 #include "base/app/system_random.hpp"
 #include "base/app/unique_fd.hpp"
 #include "base/spsc_queue.hpp"
@@ -25,13 +26,12 @@ namespace sluice::agent {
 struct WorkerStats {
   Counter packets_up, packets_down;  ///< IP packets to and from the TUN device
   Counter bytes_up, bytes_down;
-  Counter tun_dropped;  ///< the TUN device would not take it
   std::atomic<std::uint32_t> tunnels{0}, sessions{0};
 };
 
 struct WorkerParts {
   transport::UdpPort port;
-  app::UniqueFd tun;  ///< one read or write is one IP packet
+  TunPort tun;
   std::unique_ptr<esp::Engine> engine;
   LnsSettings lns;
   int woken = -1;  ///< eventfd of the control thread, signalled when there are events
@@ -56,6 +56,7 @@ class Worker {
   const Lns& lns() const { return lns_; }
   const Carrier& carrier() const { return carrier_; }
   const transport::UdpPort& port() const { return port_; }
+  const TunQueue& tun() const { return tun_; }
   /// Processor time of the thread.
   Duration cpu_time();
 
@@ -74,7 +75,7 @@ class Worker {
   void hand_out();
 
   transport::UdpPort port_;
-  app::UniqueFd tun_;
+  TunQueue tun_;
   app::SystemRandom random_;
   Carrier carrier_;
   Lns lns_;

@@ -1,13 +1,12 @@
 #pragma once
-// The TUN device through which clients' packets reach the machine. Made at start, removed when its descriptor
-// closes. Needs CAP_NET_ADMIN. Thread: made on control; the descriptor is the data worker's.
+// The TUN device through which clients' packets reach the machine. Made at start, removed when its
+// descriptors close. Needs CAP_NET_ADMIN. Thread: made on control; the descriptors are the data workers'.
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "backend-agent/pool/range.hpp"
-#include "base/app/unique_fd.hpp"
+#include "backend-agent/tun/tun_queue.hpp"
 #include "base/ip.hpp"
 #include "base/result.hpp"
 
@@ -16,8 +15,9 @@ namespace sluice::agent {
 struct TunOptions {
   std::string name = "sluice0";
   std::uint16_t mtu = 1400;
-  IpAddress address;           ///< the device's own, as /32
-  std::vector<Prefix> routes;  ///< what lies behind it
+  std::uint32_t queues = 1;          ///< one for each data worker
+  std::vector<IpAddress> addresses;  ///< the device's own, IPv4 and IPv6, without a network
+  std::vector<Prefix> routes;        ///< what lies behind it
 };
 
 class TunDevice {
@@ -29,11 +29,16 @@ class TunDevice {
   ~TunDevice();
 
   const std::string& name() const;
-  /// Non-blocking; one read or write is one IP packet without any header. The device goes with the last copy.
-  app::UniqueFd take_fd();
+  /// All queues, once. The device goes with the last of them. The kernel hands a flow's packets to the queue
+  /// which last wrote one of that flow, others to any.
+  std::vector<TunPort> take_ports();
   /// A route to the device beyond those it was made with. Gives the error's text, if any.
   std::optional<std::string> add_route(const Prefix& prefix);
   void remove_route(const Prefix& prefix);
+  /// Answers for an address on another device's link: by ARP, or by neighbour discovery (for which that
+  /// device's proxy_ndp is turned on). Gives the error's text, if any.
+  std::optional<std::string> add_proxy(const std::string& device, const IpAddress& address);
+  void remove_proxy(const std::string& device, const IpAddress& address);
 
  private:
   struct State;

@@ -3,13 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <fstream>
-#include <functional>
 #include <iterator>
-#include <thread>
+
+#include "tests/unit/agent/own_network.hpp"
 
 namespace sluice::agent {
 namespace {
@@ -17,15 +15,8 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-/// Runs `body` on a thread in a network namespace of its own; false where that is not allowed.
-bool in_own_network(const std::function<void()>& body) {
-  bool allowed = false;
-  std::thread([&] {
-    allowed = ::unshare(CLONE_NEWNET) == 0;
-    if (allowed) body();
-  }).join();
-  return allowed;
-}
+using test::in_own_network;
+
 std::string routes() {
   std::ifstream in("/proc/thread-self/net/route");
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -34,7 +25,7 @@ TunOptions options() {
   TunOptions out;
   out.name = "tuntest0";
   out.mtu = 1300;
-  out.address = *IpAddress::parse("10.99.0.1");
+  out.addresses = {*IpAddress::parse("10.99.0.1")};
   out.routes = {{*IpAddress::parse("10.99.4.0"), 24}};
   return out;
 }
@@ -49,10 +40,43 @@ TEST(TunDevice, ComesWithAddressRoutesAndMtuAndGoesWithItsDescriptor) {
       EXPECT_THAT(routes(), HasSubstr("tuntest0\t07004D0A"));
       device->remove_route({*IpAddress::parse("10.77.0.7"), 32});
       EXPECT_THAT(routes(), Not(HasSubstr("07004D0A")));
-      const app::UniqueFd fd = device->take_fd();
+      const auto ports = device->take_ports();
       EXPECT_NE(::if_nametoindex("tuntest0"), 0U);
     }
     EXPECT_EQ(::if_nametoindex("tuntest0"), 0U);
+  });
+  if (!allowed) GTEST_SKIP() << "needs CAP_SYS_ADMIN for a network namespace";
+}
+
+TEST(TunDevice, TakesIpv6AddressesAndRoutes) {
+  const bool allowed = in_own_network([] {
+    auto with_v6 = options();
+    with_v6.addresses.push_back(*IpAddress::parse("fd00:99::1"));
+    with_v6.routes.push_back({*IpAddress::parse("fd00:99:4::"), 48});
+    const auto device = TunDevice::open(with_v6);
+    ASSERT_TRUE(device) << device.error();
+    std::ifstream in("/proc/thread-self/net/ipv6_route");
+    const std::string table{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    EXPECT_THAT(table, HasSubstr("fd000099000400000000000000000000 30"));
+    EXPECT_THAT(table, HasSubstr("fd000099000000000000000000000001 80"));
+  });
+  if (!allowed) GTEST_SKIP() << "needs CAP_SYS_ADMIN for a network namespace";
+}
+
+TEST(TunDevice, AnswersForAddressesOnAnotherDevicesLink) {
+  const bool allowed = in_own_network([] {
+    const auto other = TunDevice::open({.name = "tunother0", .addresses = {}, .routes = {}});
+    ASSERT_TRUE(other) << other.error();
+    auto device = TunDevice::open(options());
+    ASSERT_TRUE(device) << device.error();
+    for (const auto* text : {"10.99.4.7", "fd00:99:4::7"}) {
+      const auto address = *IpAddress::parse(text);
+      EXPECT_EQ(device->add_proxy("tunother0", address), std::nullopt);
+      device->remove_proxy("tunother0", address);
+    }
+    const auto error = device->add_proxy("nothere0", *IpAddress::parse("10.99.4.7"));
+    ASSERT_TRUE(error);
+    EXPECT_THAT(*error, HasSubstr("no such device"));
   });
   if (!allowed) GTEST_SKIP() << "needs CAP_SYS_ADMIN for a network namespace";
 }

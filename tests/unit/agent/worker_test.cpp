@@ -30,7 +30,7 @@ struct World {
     lns.ppp_config = [](std::uint16_t) {
       return std::make_shared<const ppp::PppConfig>(ppp::test::server_config());
     };
-    worker = std::make_unique<Worker>(WorkerParts{std::move(agent_port), app::UniqueFd(pair[1]),
+    worker = std::make_unique<Worker>(WorkerParts{std::move(agent_port), TunPort{app::UniqueFd(pair[1])},
                                                   std::move(esp::make_engine("botan", random)).value(),
                                                   std::move(lns), woken.get()});
     InstallPaths paths{ChannelId(1), edge_port.local(), *IpAddress::parse("127.0.0.1"), {}};
@@ -80,6 +80,7 @@ struct World {
     const auto size = ::recv(tun.get(), packet.data(), packet.size(), MSG_DONTWAIT);
     if (size <= 0) return;
     packet.resize(static_cast<std::size_t>(size));
+    packet.erase(packet.begin(), packet.begin() + OffloadHeader::kSize);
     to_inside.push_back(std::move(packet));
   }
   void handle(Event event) {
@@ -119,7 +120,8 @@ TEST(Worker, ClientDialsInOverTheCarrierAndPacketsCrossTheTunDevice) {
   EXPECT_EQ(world.to_inside[0], up);
 
   for (std::size_t size = 100; size < 130; ++size) {
-    const auto down = test::ipv4(kInside, mine, size);
+    auto down = test::ipv4(kInside, mine, size);
+    down.insert(down.begin(), OffloadHeader::kSize, 0);
     ASSERT_EQ(::send(world.tun.get(), down.data(), down.size(), 0), static_cast<ssize_t>(down.size()));
   }
   ASSERT_TRUE(world.run_until([&] { return world.to_client.size() == 30; }));
