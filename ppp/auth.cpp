@@ -11,12 +11,21 @@ namespace sluice::ppp {
 namespace {
 
 constexpr std::uint8_t kRequest = 1, kPapAck = 2, kPapNak = 3;
-constexpr std::uint8_t kChallenge = 1, kResponse = 2, kSuccess = 3, kFailure = 4;
+constexpr std::uint8_t kChallenge = 1, kResponse = 2, kSuccess = 3, kFailure = 4, kChangePassword = 7;
+/// RFC 2759 §6: numbers behind E=.
+constexpr unsigned kAuthenticationFailure = 691, kChangingPassword = 709;
 constexpr std::size_t kChallengeSize = 16;
 constexpr std::size_t kMsResponseSize = 49;
 constexpr std::size_t kMd5Size = 16;
 /// Longest text for the peer's user in a verdict.
 constexpr std::size_t kMaxMessage = 200;
+/// Longest packet or value a snapshot may bring.
+constexpr std::size_t kMaxStored = 4096;
+
+Protocol protocol_of(AuthMethod method) {
+  if (method == AuthMethod::kEap) return kEapProtocol;
+  return method == AuthMethod::kPap ? kPapProtocol : kChapProtocol;
+}
 
 bool is_chap(AuthMethod method) {
   return method == AuthMethod::kChapMd5 || method == AuthMethod::kMsChapV2;
@@ -40,9 +49,11 @@ void Auth::reset() {
   method_ = AuthMethod::kNone;
   retry_at_.reset();
   deadline_.reset();
+  rechallenge_at_.reset();
   request_.reset();
   challenge_.clear();
   response_.clear();
+  eap_packet_.clear();
 }
 
 void Auth::start(AuthMethod method, Instant now) {
@@ -52,17 +63,27 @@ void Auth::start(AuthMethod method, Instant now) {
     state_ = State::kAccepted;
     return;
   }
+  retries_left_ = config_.auth_retries;
+  id_ = static_cast<std::uint8_t>(random_.u32());
+  ask(now);
+}
+
+/// Begins an exchange: the server's question, or a client's PAP request.
+void Auth::ask(Instant now) {
   state_ = State::kWaiting;
   deadline_ = now + config_.auth_timeout;
   tries_left_ = config_.timers.max_configure;
-  id_ = static_cast<std::uint8_t>(random_.u32());
+  eap_stage_ = EapStage::kIdentity;
+  eap_tried_ = 0;
   const bool server = config_.role == Role::kServer;
-  if (server && is_chap(method)) {
+  if (server && is_chap(method_)) {
     challenge_.resize(kChallengeSize);
     random_.fill(challenge_);
     send_challenge();
     retry_at_ = now + config_.timers.restart;
-  } else if (!server && method == AuthMethod::kPap) {
+  } else if (server && method_ == AuthMethod::kEap) {
+    request_eap(EapType::kIdentity, {}, now);
+  } else if (!server && method_ == AuthMethod::kPap) {
     user_ = config_.user;
     send_pap_request();
     retry_at_ = now + config_.timers.restart;
@@ -70,8 +91,11 @@ void Auth::start(AuthMethod method, Instant now) {
 }
 
 std::optional<Instant> Auth::next_timeout() const {
-  if (!retry_at_ || !deadline_) return retry_at_ ? retry_at_ : deadline_;
-  return std::min(*retry_at_, *deadline_);
+  std::optional<Instant> best = retry_at_;
+  for (const auto& other : {deadline_, rechallenge_at_}) {
+    if (other && (!best || *other < *best)) best = other;
+  }
+  return best;
 }
 
 void Auth::on_timeout(Instant now) {
@@ -79,9 +103,12 @@ void Auth::on_timeout(Instant now) {
     deadline_.reset();
     retry_at_.reset();
     request_.reset();
-    state_ = State::kTimedOut;
+    // A peer that does not acknowledge its refusal is refused all the same.
+    const bool failing = method_ == AuthMethod::kEap && eap_stage_ == EapStage::kFailing;
+    state_ = failing ? State::kRejected : State::kTimedOut;
     return;
   }
+  if (rechallenge_at_ && now >= *rechallenge_at_) return rechallenge(now);
   if (!retry_at_ || now < *retry_at_) return;
   retry_at_.reset();
   if (state_ != State::kWaiting || tries_left_ == 0) return;
@@ -90,27 +117,37 @@ void Auth::on_timeout(Instant now) {
   repeat();
 }
 
+/// RFC 1994 §2: the same again at any time, under another identifier. IP flows until the verdict.
+void Auth::rechallenge(Instant now) {
+  rechallenge_at_.reset();
+  ++id_;
+  ask(now);
+}
+
 void Auth::repeat() {
+  if (method_ == AuthMethod::kEap) return out_.send(kEapProtocol, eap_packet_);
   if (config_.role == Role::kServer) return send_challenge();
   // RFC 1994 §4.2: a Success may be lost; a repeated Response brings another.
   is_chap(method_) ? send(kResponse, id_, response_) : send_pap_request();
 }
 
 void Auth::on_packet(Protocol protocol, Bytes bytes, Instant now) {
-  if (state_ == State::kIdle || state_ == State::kTimedOut ||
-      protocol != (is_chap(method_) ? kChapProtocol : kPapProtocol) || method_ == AuthMethod::kNone) {
+  if (state_ == State::kIdle || state_ == State::kTimedOut || method_ == AuthMethod::kNone ||
+      protocol != protocol_of(method_)) {
     return drops_.add(Drop::kWrongPhase);
   }
+  const bool server = config_.role == Role::kServer;
+  if (method_ == AuthMethod::kEap) return server ? server_eap(bytes, now) : client_eap(bytes, now);
   const auto packet = parse_cp_packet(bytes);
   if (!packet) return drops_.add(Drop::kShortPacket);
-  if (config_.role == Role::kServer) {
-    is_chap(method_) ? server_chap(*packet, now) : server_pap(*packet, now);
+  if (server) {
+    is_chap(method_) ? server_chap(*packet) : server_pap(*packet);
   } else {
     is_chap(method_) ? client_chap(*packet, now) : client_pap(*packet);
   }
 }
 
-void Auth::server_pap(const CpPacket& packet, Instant) {
+void Auth::server_pap(const CpPacket& packet) {
   const auto parsed = parse_pap_request(packet.body);
   if (packet.code != kRequest) return drops_.add(Drop::kUnexpectedPacket);
   if (!parsed) return drops_.add(Drop::kBadAuthPacket);
@@ -119,21 +156,31 @@ void Auth::server_pap(const CpPacket& packet, Instant) {
   if (state_ == State::kAccepted || state_ == State::kRejected) return send_verdict();
   if (state_ != State::kWaiting) return;
   AuthRequest request;
+  request.method = method_;
   request.user = parsed->user;
   request.password = Secret(parsed->password);
   raise(std::move(request));
 }
 
-void Auth::server_chap(const CpPacket& packet, Instant) {
+void Auth::server_chap(const CpPacket& packet) {
+  const bool retrying = state_ == State::kWaiting && !response_.empty();
+  // RFC 2759 §6: a second attempt answers the Failure; some count the identifier up, some do not.
+  const bool next_id = retrying && packet.id == static_cast<std::uint8_t>(id_ + 1);
+  if (packet.code == kChangePassword && method_ == AuthMethod::kMsChapV2)
+    return refuse_password_change(packet);
   if (packet.code != kResponse) return drops_.add(Drop::kUnexpectedPacket);
-  if (packet.id != id_) return drops_.add(Drop::kUnexpectedId);
+  if (packet.id != id_ && !next_id) return drops_.add(Drop::kUnexpectedId);
   // RFC 1994 §4.2: a repeated response gets the same answer again.
   if (state_ == State::kAccepted || state_ == State::kRejected) return send_verdict();
   if (state_ != State::kWaiting) return;
+  if (retrying && equal(packet.body, response_)) return send(kFailure, id_, as_bytes(verdict_text_));
   const auto parsed = parse_chap_value(packet.body);
   const std::size_t size = method_ == AuthMethod::kMsChapV2 ? kMsResponseSize : kMd5Size;
   if (!parsed || parsed->value.size() != size) return drops_.add(Drop::kBadAuthPacket);
+  id_ = packet.id;
+  response_.assign(packet.body.begin(), packet.body.end());
   AuthRequest request;
+  request.method = method_;
   request.user = parsed->name;
   request.id = id_;
   request.challenge = challenge_;
@@ -141,32 +188,78 @@ void Auth::server_chap(const CpPacket& packet, Instant) {
   raise(std::move(request));
 }
 
+/// RFC 2759 §7: a new password is taken by nobody here; the peer is told so.
+void Auth::refuse_password_change(const CpPacket& packet) {
+  if (state_ != State::kWaiting) return drops_.add(Drop::kUnexpectedPacket);
+  AuthVerdict verdict;
+  verdict.error = kChangingPassword;
+  verdict.message = "Passwords cannot be changed here";
+  const std::string text = failure_text(verdict, challenge_, false);
+  send(kFailure, packet.id, as_bytes(text));
+  refuse("password-change-refused", "the client wants to change its password, which is not possible here");
+}
+
 void Auth::raise(AuthRequest request) {
-  request.method = method_;
   user_ = request.user;
+  request.again = again_;
   state_ = State::kPending;
   retry_at_.reset();
   request_ = std::move(request);
 }
 
-bool Auth::result(const AuthVerdict& verdict) {
+bool Auth::result(const AuthVerdict& verdict, Instant now) {
   if (state_ != State::kPending) return false;
-  deadline_.reset();
   request_.reset();
-  state_ = verdict.accepted ? State::kAccepted : State::kRejected;
-  verdict_text_ = verdict.message.substr(0, kMaxMessage);
-  if (!verdict.accepted) {
+  if (!verdict.accepted && !verdict.more) {
     cause_ = verdict.cause;
     detail_ = verdict.detail;
-    if (method_ == AuthMethod::kMsChapV2) {
-      std::array<std::uint8_t, kChallengeSize> next;  // RFC 2759 §6: C= is there though R=0 allows no retry
-      random_.fill(next);
-      verdict_text_ =
-          "E=" + std::to_string(verdict.error) + " R=0 C=" + upper_hex(next) + " V=3 M=" + verdict_text_;
-    }
   }
+  if (method_ == AuthMethod::kEap) {
+    eap_result(verdict, now);
+    return true;
+  }
+  const bool ms = method_ == AuthMethod::kMsChapV2;
+  if (!verdict.accepted && ms && retries_left_ > 0 && verdict.error == kAuthenticationFailure) {
+    allow_retry(verdict, now);
+    return true;
+  }
+  std::array<std::uint8_t, kChallengeSize> next;  // RFC 2759 §6: C= is there though R=0 allows no retry
+  random_.fill(next);
+  verdict_text_ =
+      ms && !verdict.accepted ? failure_text(verdict, next, false) : verdict.message.substr(0, kMaxMessage);
+  settle(verdict.accepted, now);
   send_verdict();
   return true;
+}
+
+/// RFC 2759 §6: R=1, and the peer's next Response answers the challenge in C=.
+void Auth::allow_retry(const AuthVerdict& verdict, Instant now) {
+  --retries_left_;
+  challenge_.resize(kChallengeSize);
+  random_.fill(challenge_);
+  verdict_text_ = failure_text(verdict, challenge_, true);
+  state_ = State::kWaiting;
+  // Its user may have to type: no repetition of ours, and a new span of time.
+  deadline_ = now + config_.auth_timeout;
+  send(kFailure, id_, as_bytes(verdict_text_));
+}
+
+std::string Auth::failure_text(const AuthVerdict& verdict, Bytes challenge, bool retry) const {
+  return "E=" + std::to_string(verdict.error) + (retry ? " R=1 C=" : " R=0 C=") + upper_hex(challenge) +
+         " V=3 M=" + verdict.message.substr(0, kMaxMessage);
+}
+
+void Auth::settle(bool accepted, Instant now) {
+  state_ = accepted ? State::kAccepted : State::kRejected;
+  deadline_.reset();
+  retry_at_.reset();
+  if (!accepted) return;
+  again_ = true;
+  response_.clear();
+  const bool repeatable = config_.role == Role::kServer && method_ != AuthMethod::kPap;
+  if (repeatable && config_.rechallenge_interval > Duration::zero()) {
+    rechallenge_at_ = now + config_.rechallenge_interval;
+  }
 }
 
 void Auth::send_verdict() {
@@ -227,7 +320,9 @@ void Auth::client_pap(const CpPacket& packet) {
 
 void Auth::client_chap(const CpPacket& packet, Instant now) {
   if (packet.code == kChallenge) return answer_challenge(packet, now);
-  if (state_ != State::kWaiting || packet.id != id_) return drops_.add(Drop::kUnexpectedId);
+  // A server may ask again at any time, so a verdict may come after the first Success, too.
+  const bool open = state_ == State::kWaiting || state_ == State::kAccepted;
+  if (!open || packet.id != id_ || response_.empty()) return drops_.add(Drop::kUnexpectedId);
   if (packet.code == kFailure) {
     const std::string_view text = as_text(packet.body);
     return refuse("authentication-failed",
@@ -250,7 +345,7 @@ void Auth::answer_challenge(const CpPacket& packet, Instant now) {
     id_ = packet.id;
     challenge_.assign(parsed->value.begin(), parsed->value.end());
     user_ = config_.user;
-    auto value = make_response(parsed->value);
+    auto value = make_response(method_, id_, parsed->value);
     if (!value) return drops_.add(Drop::kBadAuthPacket);
     response_.assign(1, static_cast<std::uint8_t>(value->size()));
     response_.insert(response_.end(), value->begin(), value->end());
@@ -261,10 +356,10 @@ void Auth::answer_challenge(const CpPacket& packet, Instant now) {
 }
 
 /// The Value of a Response to this challenge.
-std::optional<ByteVector> Auth::make_response(Bytes challenge) {
-  if (method_ == AuthMethod::kChapMd5) {
+std::optional<ByteVector> Auth::make_response(AuthMethod method, std::uint8_t id, Bytes challenge) {
+  if (method == AuthMethod::kChapMd5) {
     const auto hash = Botan::HashFunction::create_or_throw("MD5");
-    hash->update(id_);
+    hash->update(id);
     hash->update(config_.password.bytes().data(), config_.password.size());
     hash->update(challenge.data(), challenge.size());
     ByteVector value(kMd5Size);
@@ -283,6 +378,74 @@ std::optional<ByteVector> Auth::make_response(Bytes challenge) {
   value.insert(value.end(), response.begin(), response.end());
   value.push_back(0);
   return value;
+}
+
+AuthSnapshot Auth::snapshot(Instant now) const {
+  AuthSnapshot out;
+  out.state = static_cast<std::uint8_t>(state_);
+  out.method = method_;
+  out.id = id_;
+  out.tries_left = tries_left_;
+  out.retries_left = retries_left_;
+  out.again = again_;
+  out.retry = time_left(retry_at_, now);
+  out.deadline = time_left(deadline_, now);
+  out.rechallenge = time_left(rechallenge_at_, now);
+  out.user = user_;
+  out.cause = cause_;
+  out.detail = detail_;
+  out.verdict_text = verdict_text_;
+  out.challenge = challenge_;
+  out.response = response_;
+  out.expected = expected_;
+  out.eap_stage = static_cast<std::uint8_t>(eap_stage_);
+  out.eap_tried = eap_tried_;
+  out.eap_packet = eap_packet_;
+  return out;
+}
+
+bool Auth::restore(const AuthSnapshot& from, Instant now) {
+  if (from.state > static_cast<std::uint8_t>(State::kTimedOut) || from.method > AuthMethod::kEap ||
+      from.eap_stage > static_cast<std::uint8_t>(EapStage::kFailing) || from.user.size() > kMaxUser ||
+      from.challenge.size() > kMaxStored || from.response.size() > kMaxStored ||
+      from.eap_packet.size() > kMaxStored) {
+    return false;
+  }
+  state_ = static_cast<State>(from.state);
+  method_ = from.method;
+  id_ = from.id;
+  tries_left_ = std::min<unsigned>(from.tries_left, config_.timers.max_configure);
+  retries_left_ = std::min<unsigned>(from.retries_left, config_.auth_retries);
+  again_ = from.again;
+  retry_at_ = timer_from(from.retry, now);
+  deadline_ = timer_from(from.deadline, now);
+  rechallenge_at_ = timer_from(from.rechallenge, now);
+  user_ = from.user;
+  cause_ = from.cause;
+  detail_ = from.detail;
+  verdict_text_ = from.verdict_text;
+  challenge_ = from.challenge;
+  response_ = from.response;
+  expected_ = from.expected;
+  eap_stage_ = static_cast<EapStage>(from.eap_stage);
+  eap_tried_ = from.eap_tried;
+  eap_packet_ = from.eap_packet;
+  resume(now);
+  return true;
+}
+
+/// An attempt under decision is not part of the value, nor is what an outside authenticator remembers of it:
+/// the peer is asked again.
+void Auth::resume(Instant now) {
+  const bool open = state_ == State::kWaiting || state_ == State::kPending;
+  if (config_.role != Role::kServer || !open) return;
+  const bool outside = method_ == AuthMethod::kEap && config_.eap_passthrough;
+  if (state_ == State::kPending || outside) {
+    ++id_;
+    response_.clear();
+    ask(now);
+  }
+  if (!deadline_) deadline_ = now + config_.auth_timeout;
 }
 
 }  // namespace sluice::ppp

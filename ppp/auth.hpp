@@ -1,5 +1,5 @@
 #pragma once
-// PAP (RFC 1334), CHAP-MD5 (RFC 1994) and MS-CHAPv2 (RFC 2759): the packets and both ends of the exchange.
+// PAP (RFC 1334), CHAP-MD5 (RFC 1994), MS-CHAPv2 (RFC 2759) and EAP (RFC 3748): both ends of the exchange.
 // The server's end decides nothing: it hands out an AuthRequest and waits for the verdict.
 
 #include <optional>
@@ -10,7 +10,9 @@
 #include "base/time.hpp"
 #include "ppp/config.hpp"
 #include "ppp/cp.hpp"
+#include "ppp/eap.hpp"
 #include "ppp/outbox.hpp"
+#include "ppp/snapshot.hpp"
 #include "ppp/verify.hpp"
 
 namespace sluice::ppp {
@@ -41,13 +43,15 @@ class Auth {
   void start(AuthMethod method, Instant now);
   void reset();
   void on_packet(Protocol protocol, Bytes packet, Instant now);
+  /// A network control packet came: to a client whose EAP-Success was lost it says the same (RFC 3748 §4.2).
+  void on_network_packet(Instant now);
   void on_timeout(Instant now);
   std::optional<Instant> next_timeout() const;
 
   /// Server: an attempt to be decided, once.
   std::optional<AuthRequest> take_request() { return std::exchange(request_, std::nullopt); }
-  /// Server: decides it. False when nothing is pending.
-  bool result(const AuthVerdict& verdict);
+  /// Server: decides it, or with `more` hands on the next EAP Request. False when nothing is pending.
+  bool result(const AuthVerdict& verdict, Instant now);
 
   State state() const { return state_; }
   AuthMethod method() const { return method_; }
@@ -56,13 +60,43 @@ class Auth {
   const std::string& cause() const { return cause_; }
   const std::string& detail() const { return detail_; }
 
+  AuthSnapshot snapshot(Instant now) const;
+  /// An attempt that was being decided is asked for again. False when the values cannot be a state of this
+  /// exchange.
+  bool restore(const AuthSnapshot& from, Instant now);
+
  private:
-  void server_pap(const CpPacket& packet, Instant now);
-  void server_chap(const CpPacket& packet, Instant now);
+  /// How far an EAP conversation is. kProven: judged well, the peer has yet to answer the method's last word.
+  enum class EapStage : std::uint8_t { kIdentity, kMethod, kProven, kFailing };
+
+  void server_pap(const CpPacket& packet);
+  void server_chap(const CpPacket& packet);
   void client_pap(const CpPacket& packet);
   void client_chap(const CpPacket& packet, Instant now);
   void answer_challenge(const CpPacket& packet, Instant now);
-  std::optional<ByteVector> make_response(Bytes challenge);
+  std::optional<ByteVector> make_response(AuthMethod method, std::uint8_t id, Bytes challenge);
+  void ask(Instant now);
+  void rechallenge(Instant now);
+  void allow_retry(const AuthVerdict& verdict, Instant now);
+  std::string failure_text(const AuthVerdict& verdict, Bytes challenge, bool retry) const;
+  void refuse_password_change(const CpPacket& packet);
+  void settle(bool accepted, Instant now);
+  void resume(Instant now);
+
+  void server_eap(Bytes packet, Instant now);
+  void server_eap_method(const EapPacket& packet, Instant now);
+  void server_eap_nak(const EapPacket& packet, Instant now);
+  void server_eap_md5(const EapPacket& packet);
+  void server_eap_mschap(const EapPacket& packet, Instant now);
+  void offer_eap_method(AuthMethod method, Instant now);
+  void request_eap(EapType type, Bytes data, Instant now);
+  void eap_result(const AuthVerdict& verdict, Instant now);
+  void finish_eap(bool accepted, Bytes packet, Instant now);
+  void client_eap(Bytes packet, Instant now);
+  void client_eap_request(const EapPacket& packet);
+  ByteVector client_eap_method(const EapPacket& packet);
+  ByteVector client_eap_mschap(const EapPacket& packet);
+  void send_eap(ByteVector packet);
   void repeat();
   void send_challenge();
   void send_pap_request();
@@ -78,13 +112,18 @@ class Auth {
   State state_ = State::kIdle;
   AuthMethod method_ = AuthMethod::kNone;
   std::uint8_t id_ = 0;
-  unsigned tries_left_ = 0;
-  std::optional<Instant> retry_at_, deadline_;
+  unsigned tries_left_ = 0;    ///< to send what was sent again
+  unsigned retries_left_ = 0;  ///< other passwords the peer may try
+  bool again_ = false;         ///< the peer has been accepted before
+  std::optional<Instant> retry_at_, deadline_, rechallenge_at_;
   std::string user_, cause_, detail_;
   ByteVector challenge_;
   std::string verdict_text_;
   ByteVector response_;   ///< client: the body of the last Response, for the same Challenge again
   std::string expected_;  ///< client: what the server must prove (S=...)
+  EapStage eap_stage_ = EapStage::kIdentity;
+  std::uint8_t eap_tried_ = 0;  ///< server: bits of config_.eap_methods
+  ByteVector eap_packet_;       ///< the last EAP packet sent
   std::optional<AuthRequest> request_;
 };
 

@@ -229,6 +229,47 @@ void ControlProtocol::on_answer(const CpPacket& packet, Instant now) {
   run(CpEvent::kNak, now);
 }
 
+CpSnapshot ControlProtocol::cp_snapshot(Instant now) const {
+  CpSnapshot out;
+  out.state = static_cast<std::uint8_t>(state_);
+  out.last_id = last_id_;
+  out.request_id = request_id_;
+  out.answered = answered_;
+  out.gave_up = gave_up_;
+  out.restarts_left = restarts_left_;
+  out.naks_sent = naks_sent_;
+  out.interval = interval_;
+  out.timer = time_left(timer_, now);
+  out.request = request_;
+  out.terminate_text = terminate_text_;
+  out.terminated_by_peer = terminated_by_peer_;
+  return out;
+}
+
+bool ControlProtocol::cp_restore(const CpSnapshot& from, Instant now) {
+  if (from.state > static_cast<std::uint8_t>(CpState::kOpened) || from.request.size() > kMaxRequest ||
+      from.terminate_text.size() > kMaxText) {
+    return false;
+  }
+  state_ = static_cast<CpState>(from.state);
+  last_id_ = from.last_id;
+  request_id_ = from.request_id;
+  answered_ = from.answered;
+  gave_up_ = from.gave_up;
+  restarts_left_ =
+      std::min<unsigned>(from.restarts_left, std::max(timers_.max_configure, timers_.max_terminate));
+  naks_sent_ = from.naks_sent;
+  interval_ = std::clamp(from.interval, Duration::zero(), timers_.restart);
+  timer_ = timer_from(from.timer, now);
+  if (!timer_runs(state_)) timer_.reset();
+  if (timer_runs(state_) && !timer_) timer_ = now + interval_;
+  request_ = from.request;
+  terminate_text_ = from.terminate_text;
+  terminated_by_peer_ = from.terminated_by_peer;
+  signals_ = 0;
+  return true;
+}
+
 void ControlProtocol::on_code_reject(const CpPacket& packet, Instant now) {
   if (packet.body.empty()) return drop(Drop::kShortPacket);
   // Without codes 1 to 4 there is no negotiating; the rest a peer may lack (§5.6).

@@ -11,6 +11,7 @@
 #include "ppp/config.hpp"
 #include "ppp/outbox.hpp"
 #include "ppp/protocol.hpp"
+#include "ppp/snapshot.hpp"
 
 namespace sluice::ppp {
 
@@ -147,6 +148,9 @@ class ControlProtocol {
   void send(Code code, std::uint8_t id, Bytes body);
   std::uint8_t fresh_id() { return ++last_id_; }
   void drop(Drop reason) { drops_.add(reason); }
+  CpSnapshot cp_snapshot(Instant now) const;
+  /// False when the values cannot be a state of the automaton.
+  bool cp_restore(const CpSnapshot& from, Instant now);
 
  private:
   struct Reply;

@@ -102,6 +102,20 @@ void Ipcp::on_nak(const CpOption& option) {
   }
 }
 
+IpcpSnapshot Ipcp::snapshot(Instant now) const {
+  return {cp_snapshot(now), addresses_, ask_address_, ask_servers_, asked_servers_, address_naks_};
+}
+
+bool Ipcp::restore(const IpcpSnapshot& from, Instant now) {
+  if (from.ask_servers > 0x0f || !cp_restore(from.cp, now)) return false;
+  addresses_ = from.addresses;
+  ask_address_ = from.ask_address;
+  ask_servers_ = from.ask_servers;
+  asked_servers_ = from.asked_servers;
+  address_naks_ = from.address_naks;
+  return true;
+}
+
 void Ipcp::on_reject(const CpOption& option) {
   if (option.type == ipcp_option::kAddress) ask_address_ = false;
   if (!is_server_option(option.type)) return;

@@ -6,18 +6,10 @@
 #include <optional>
 #include <vector>
 
-#include "base/ip.hpp"
+#include "ppp/addresses.hpp"
 #include "ppp/cp.hpp"
 
 namespace sluice::ppp {
-
-/// The two ends of a link and what the client is told; IPv4.
-struct Addresses {
-  IpAddress local;                   ///< ours
-  IpAddress remote;                  ///< the peer's
-  std::vector<IpAddress> dns, nbns;  ///< at most two of each are told
-  bool operator==(const Addresses&) const = default;
-};
 
 namespace ipcp_option {
 inline constexpr std::uint8_t kAddresses = 1, kCompression = 2, kAddress = 3;
@@ -32,6 +24,10 @@ class Ipcp final : public ControlProtocol {
   void assign(const Addresses& addresses);
   /// Client: what was learned. Server: what was assigned.
   const Addresses& addresses() const { return addresses_; }
+
+  IpcpSnapshot snapshot(Instant now) const;
+  /// False when the values cannot be a state of this protocol.
+  bool restore(const IpcpSnapshot& from, Instant now);
 
  protected:
   void write_request(ByteWriter& out) override;

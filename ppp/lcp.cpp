@@ -42,12 +42,14 @@ ByteVector auth_option_value(AuthMethod method) {
       return {0xc2, 0x23, kChapMd5Algorithm};
     case AuthMethod::kMsChapV2:
       return {0xc2, 0x23, kMsChapV2Algorithm};
+    case AuthMethod::kEap:
+      return {0xc2, 0x27};
   }
   return {};
 }
 
 std::optional<AuthMethod> parse_auth_option(Bytes value) {
-  for (const AuthMethod method : {AuthMethod::kPap, AuthMethod::kChapMd5, AuthMethod::kMsChapV2}) {
+  for (const AuthMethod method : all_auth_methods()) {
     if (equal(value, auth_option_value(method))) return method;
   }
   return std::nullopt;
@@ -243,6 +245,54 @@ bool Lcp::on_extra(const CpPacket& packet, Instant now) {
   return true;
 }
 
+LcpSnapshot Lcp::snapshot(Instant now) const {
+  LcpSnapshot out;
+  out.cp = cp_snapshot(now);
+  out.peer_mru = peer_.mru;
+  out.peer_auth = peer_.auth;
+  out.peer_pfc = peer_.pfc;
+  out.peer_acfc = peer_.acfc;
+  out.magic = magic_;
+  out.mru = mru_;
+  out.auth_index = auth_index_;
+  out.auth_tried = auth_tried_;
+  out.ask_mru = ask_mru_;
+  out.ask_magic = ask_magic_;
+  out.ask_pfc = ask_pfc_;
+  out.ask_acfc = ask_acfc_;
+  out.auth_refused = auth_refused_;
+  out.echo_dead = echo_dead_;
+  out.loop_count = loop_count_;
+  out.echoes_unanswered = echoes_unanswered_;
+  out.heard_ago = now - last_heard_;
+  out.echo = time_left(echo_at_, now);
+  return out;
+}
+
+bool Lcp::restore(const LcpSnapshot& from, Instant now) {
+  const bool server = config_.role == Role::kServer;
+  if (from.peer_mru < kMinMru || from.peer_auth > AuthMethod::kEap ||
+      (server && from.auth_index >= config_.auth.size()) || !cp_restore(from.cp, now)) {
+    return false;
+  }
+  peer_ = {from.peer_mru, from.peer_auth, from.peer_pfc, from.peer_acfc};
+  magic_ = from.magic;
+  mru_ = from.mru;
+  auth_index_ = from.auth_index;
+  auth_tried_ = from.auth_tried;
+  ask_mru_ = from.ask_mru;
+  ask_magic_ = from.ask_magic;
+  ask_pfc_ = from.ask_pfc;
+  ask_acfc_ = from.ask_acfc;
+  auth_refused_ = from.auth_refused;
+  echo_dead_ = from.echo_dead;
+  loop_count_ = from.loop_count;
+  echoes_unanswered_ = from.echoes_unanswered;
+  last_heard_ = now - std::clamp(from.heard_ago, Duration::zero(), Duration(now.time_since_epoch()));
+  echo_at_ = timer_from(from.echo, now);
+  return true;
+}
+
 void Lcp::reject_protocol(Protocol protocol, Bytes payload) {
   if (!opened()) return;
   const std::size_t limit = std::min<std::size_t>(kMaxRejected, peer_.mru > 6 ? peer_.mru - 6U : 0U);
@@ -251,6 +301,17 @@ void Lcp::reject_protocol(Protocol protocol, Bytes payload) {
   out.u16(protocol);
   out.bytes(payload.first(body.size() - 2));
   send(Code::kProtocolReject, fresh_id(), body);
+}
+
+void Lcp::tell_time_remaining(std::chrono::seconds left, std::string_view text) {
+  if (!opened()) return;
+  text = text.substr(0, kMaxMessage);
+  ByteVector body(8 + text.size());
+  ByteWriter out(body);
+  out.u32(magic_);
+  out.u32(narrow<std::uint32_t>(left.count()).value_or(0xffffffff));
+  out.bytes(as_bytes(text));
+  send(Code::kTimeRemaining, fresh_id(), body);
 }
 
 void Lcp::start_echo(Instant now) {

@@ -18,7 +18,8 @@ inline constexpr std::uint16_t kDefaultMru = 1500;
 /// 68).
 inline constexpr std::uint16_t kMinMru = 128;
 
-/// The value of the Authentication-Protocol option, and back (RFC 1334 §2.1, RFC 1994 §3, RFC 2759 §3).
+/// The value of the Authentication-Protocol option, and back (RFC 1334 §2.1, RFC 1994 §3, RFC 2759 §3,
+/// RFC 3748 §2).
 ByteVector auth_option_value(AuthMethod method);
 std::optional<AuthMethod> parse_auth_option(Bytes value);
 
@@ -39,6 +40,8 @@ class Lcp final : public ControlProtocol {
 
   /// Answers a frame of an unknown protocol (§5.7); only in the opened state.
   void reject_protocol(Protocol protocol, Bytes payload);
+  /// Time-Remaining (RFC 1570 §2.2); only in the opened state.
+  void tell_time_remaining(std::chrono::seconds left, std::string_view text);
   /// The protocol that the peer rejected last.
   std::optional<Protocol> take_rejected_protocol() { return std::exchange(rejected_, std::nullopt); }
   /// The text of an Identification or Time-Remaining packet.
@@ -51,6 +54,10 @@ class Lcp final : public ControlProtocol {
   void on_echo_timeout(Instant now);
   std::optional<Instant> next_echo() const { return echo_at_; }
   bool echo_dead() const { return echo_dead_; }
+
+  LcpSnapshot snapshot(Instant now) const;
+  /// False when the values cannot be a state of LCP under this configuration.
+  bool restore(const LcpSnapshot& from, Instant now);
 
  protected:
   void write_request(ByteWriter& out) override;

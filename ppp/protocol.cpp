@@ -12,11 +12,17 @@ std::string_view to_string(AuthMethod method) {
       return "chap-md5";
     case AuthMethod::kMsChapV2:
       return "mschapv2";
+    case AuthMethod::kEap:
+      return "eap";
   }
   return "unknown";
 }
 
 std::vector<AuthMethod> all_auth_methods() {
+  return {AuthMethod::kEap, AuthMethod::kMsChapV2, AuthMethod::kChapMd5, AuthMethod::kPap};
+}
+
+std::vector<AuthMethod> default_auth_methods() {
   return {AuthMethod::kMsChapV2, AuthMethod::kChapMd5, AuthMethod::kPap};
 }
 
@@ -48,6 +54,10 @@ std::string_view to_string(Drop reason) {
       return "link-closed";
     case Drop::kTooLarge:
       return "too-large";
+    case Drop::kLinkScope:
+      return "link-scope";
+    case Drop::kBadLinkPacket:
+      return "bad-link-packet";
     case Drop::kCount:
       break;
   }

@@ -19,6 +19,7 @@ inline constexpr Protocol kCcp = 0x80fd;
 inline constexpr Protocol kLcp = 0xc021;
 inline constexpr Protocol kPapProtocol = 0xc023;
 inline constexpr Protocol kChapProtocol = 0xc223;
+inline constexpr Protocol kEapProtocol = 0xc227;
 
 /// Codes shared by every control protocol, then those of LCP alone (RFC 1661 §5, RFC 1570 §2).
 enum class Code : std::uint8_t {
@@ -38,12 +39,14 @@ enum class Code : std::uint8_t {
 };
 
 /// How the peer proves who it is.
-enum class AuthMethod : std::uint8_t { kNone, kPap, kChapMd5, kMsChapV2 };
+enum class AuthMethod : std::uint8_t { kNone, kPap, kChapMd5, kMsChapV2, kEap };
 
-/// The names of the configuration and of the channel: "none", "pap", "chap-md5", "mschapv2".
+/// The names of the configuration and of the channel: "none", "pap", "chap-md5", "mschapv2", "eap".
 std::string_view to_string(AuthMethod method);
-/// All of them, the safest first.
+/// All that a configuration may name, the safest first.
 std::vector<AuthMethod> all_auth_methods();
+/// Those in use unless the operator says otherwise: all but EAP.
+std::vector<AuthMethod> default_auth_methods();
 
 /// Why a frame, or a part of one, was dropped. One counter for each.
 enum class Drop : std::uint8_t {
@@ -55,11 +58,13 @@ enum class Drop : std::uint8_t {
   kMismatchedAck,     ///< Configure-Ack that is not what was requested
   kWrongPhase,        ///< protocol not allowed yet (RFC 1661 §3.4, §3.5)
   kUnexpectedPacket,  ///< crossed or senseless packet of a known protocol
-  kBadAuthPacket,     ///< PAP or CHAP body with lengths that do not fit
-  kNotIp,             ///< IPv4 protocol number, other contents
+  kBadAuthPacket,     ///< PAP, CHAP or EAP body with lengths that do not fit
+  kNotIp,             ///< IPv4 or IPv6 protocol number, other contents
   kWrongSource,       ///< a source address that was not given to this peer
-  kLinkClosed,        ///< IP before IPCP was open, or after the end
+  kLinkClosed,        ///< IP before IPCP or IPV6CP was open, or after the end
   kTooLarge,          ///< to send: larger than the peer's MRU
+  kLinkScope,         ///< IPv6 meant for this link alone that nothing here answers
+  kBadLinkPacket,     ///< router solicitation, DHCPv6 or DHCPINFORM that does not add up
   kCount,
 };
 std::string_view to_string(Drop reason);

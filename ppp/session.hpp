@@ -1,7 +1,7 @@
 #pragma once
-// One PPP link over an L2TP session: LCP, authentication, IPCP, IP frames (RFC 1661 §3). No I/O: frames and
-// time go in, frames and events come out. Plays the server; in the client's role it serves tests and load
-// generators. Thread: whichever owns it; no call blocks, none calls back.
+// One PPP link over an L2TP session: LCP, authentication, IPCP, IPV6CP, IP frames (RFC 1661 §3). No I/O:
+// frames and time go in, frames and events come out. Plays the server; in the client's role it serves tests
+// and load generators. Thread: whichever owns it; no call blocks, none calls back.
 
 #include <memory>
 #include <optional>
@@ -17,13 +17,17 @@
 #include "ppp/config.hpp"
 #include "ppp/cp.hpp"
 #include "ppp/ipcp.hpp"
+#include "ppp/ipv6cp.hpp"
 #include "ppp/lcp.hpp"
+#include "ppp/link_services.hpp"
 #include "ppp/outbox.hpp"
+#include "ppp/snapshot.hpp"
 #include "ppp/verify.hpp"
 
 namespace sluice::ppp {
 
-/// A peer wants in: answer with auth_result(). One at a time.
+/// A peer wants in, or is to prove itself again: answer with auth_result(). One at a time. With EAP passed
+/// through, several follow one another.
 struct AuthNeeded {
   AuthRequest request;
 };
@@ -31,13 +35,23 @@ struct AuthNeeded {
 struct AddressNeeded {
   std::string user;
 };
-/// IP flows.
+/// IPv4 flows. Comes again after a renegotiation.
 struct Up {
   Addresses addresses;
   std::string user;
   AuthMethod method = AuthMethod::kNone;
   std::uint16_t mtu = 0;
 };
+/// IPv6 flows, with the identifiers as agreed; before Up, after it or without it. Comes again after a
+/// renegotiation.
+struct Ipv6Up {
+  Ipv6Addresses addresses;
+  std::string user;
+  AuthMethod method = AuthMethod::kNone;
+  std::uint16_t mtu = 0;
+};
+/// IPv6 flows no more, the link stays.
+struct Ipv6Down {};
 /// The peer told something worth a log line (LCP Identification, Time-Remaining). Escape before printing.
 struct PeerSays {
   std::string text;
@@ -51,7 +65,7 @@ struct Down {
   std::string text;
   std::string user;
 };
-using PppEvent = std::variant<AuthNeeded, AddressNeeded, Up, PeerSays, Down>;
+using PppEvent = std::variant<AuthNeeded, AddressNeeded, Up, Ipv6Up, Ipv6Down, PeerSays, Down>;
 
 class PppSession {
  public:
@@ -62,8 +76,15 @@ class PppSession {
 
   /// The lower layer is up: LCP begins.
   void start(Instant now);
-  /// A frame from the peer. When it carried an IP packet for us to forward, that packet (within `frame`, its
-  /// MSS clamped); else empty.
+  /// Instead of start(): goes on where another session was. An attempt that was being decided is asked for
+  /// again by AuthNeeded, addresses that were asked for by AddressNeeded. False when the values contradict
+  /// one another or the configuration; then the object is of no use.
+  bool restore(const SessionSnapshot& from, Instant now);
+  /// The whole state. What waits in poll_transmit() and poll_event() is not in it: drain them first.
+  SessionSnapshot snapshot(Instant now) const;
+
+  /// A frame from the peer. When it carried an IP packet, v4 or v6, for us to forward, that packet (within
+  /// `frame`, its MSS clamped); else empty.
   MutableBytes on_frame(MutableBytes frame, Instant now);
   void on_timeout(Instant now);
   std::optional<Instant> next_timeout() const;
@@ -72,6 +93,10 @@ class PppSession {
   void auth_result(const AuthVerdict& verdict, Instant now);
   /// Answers AddressNeeded; may be called earlier, then AddressNeeded does not come.
   void set_addresses(const Addresses& addresses, Instant now);
+  /// Tells the peer how long the link will last (RFC 1570 §2.2); clients without it answer with Code-Reject.
+  void tell_time_remaining(std::chrono::seconds left, std::string_view text) {
+    lcp_.tell_time_remaining(left, text);
+  }
   /// Ends the link in order (LCP Terminate-Request with `text`); Down follows when the peer answered or time
   /// is up.
   void stop(std::string_view cause, std::string_view text, Instant now);
@@ -87,8 +112,9 @@ class PppSession {
   std::optional<PppEvent> poll_event();
 
   Phase phase() const { return phase_; }
-  /// IP may flow.
+  /// IPv4, IPv6 may flow.
   bool is_up() const { return up_; }
+  bool ipv6_up() const { return ipv6_up_; }
   const std::string& user() const { return auth_.user(); }
   /// Octets of IP that a frame to the peer may hold.
   std::uint16_t mtu() const;
@@ -102,9 +128,22 @@ class PppSession {
   void start_network(Instant now);
   void handle_auth(Instant now);
   void handle_control(Protocol protocol, Bytes packet, Instant now);
+  void handle_network_control(Protocol protocol, Bytes packet, Instant now);
+  void handle_ipcp_signals(Instant now);
+  void handle_ipv6cp_signals(Instant now);
+  void network_ended(const ControlProtocol& other, std::string_view cause, std::string_view text,
+                     Instant now);
   void on_protocol_reject(Protocol protocol, Instant now);
-  MutableBytes take_ip(MutableBytes packet);
+  MutableBytes take_ipv4(MutableBytes packet);
+  MutableBytes take_ipv6(MutableBytes packet, Instant now);
+  bool is_clients(Bytes ipv6_source) const;
+  bool checks_source() const { return config_->check_source && config_->role == Role::kServer; }
+  bool awaits_addresses() const { return config_->role == Role::kServer && !addresses_; }
+  bool wants_ipv4() const;
+  bool wants_ipv6() const;
+  bool plausible(const SessionSnapshot& from) const;
   void go_up();
+  void go_up_ipv6(Instant now);
   void finish(std::string_view cause, std::string_view text);
   void check_invariant() const;
 
@@ -114,12 +153,14 @@ class PppSession {
   Lcp lcp_;
   Auth auth_;
   Ipcp ipcp_;
+  Ipv6cp ipv6cp_;
+  LinkServices link_;
   Phase phase_ = Phase::kDead;
-  bool up_ = false;
+  bool up_ = false, ipv6_up_ = false;
   bool address_asked_ = false;
   std::optional<std::string> proven_user_;
   std::optional<Addresses> addresses_;
-  ByteVector early_ipcp_;  ///< the latest IPCP packet that came before the addresses
+  ByteVector early_ipcp_, early_ipv6cp_;  ///< the latest packet that came before the addresses
   std::string down_cause_, down_text_;
   Fifo<PppEvent> events_;
 };

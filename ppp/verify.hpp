@@ -20,6 +20,12 @@ struct AuthRequest {
   std::uint8_t id = 0;   ///< CHAP: the challenge's Identifier, part of what is hashed (RFC 1994 §4.1)
   ByteVector challenge;  ///< CHAP: the Challenge's Value; 16 octets for MS-CHAPv2
   ByteVector response;   ///< CHAP: the Response's Value; 16 octets for MD5, 49 for MS-CHAPv2 (RFC 2759 §4)
+  /// EAP passed through (method kEap): the peer's whole Response (RFC 3748 §4.1), at most the MRU long.
+  ByteVector eap;
+  /// The proof came within EAP and is one of CHAP-MD5 or MS-CHAPv2, to be judged as such.
+  bool within_eap = false;
+  /// The peer is in already and proves itself again, periodically or after a renegotiation.
+  bool again = false;
 };
 
 /// The answer to one attempt.
@@ -33,6 +39,10 @@ struct AuthVerdict {
   /// Rejected: one word for logs and the channel, and a sentence for the operator. Neither holds a secret.
   std::string cause;
   std::string detail;
+  /// EAP passed through: the packet for the peer. With `more` it is a Request and nothing is decided yet: the
+  /// next AuthNeeded carries the answer. Otherwise a Success or Failure; when empty, one is made here.
+  ByteVector eap;
+  bool more = false;
 };
 
 /// What we know of a user: a password, or its NT hash alone.
