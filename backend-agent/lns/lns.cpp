@@ -16,9 +16,10 @@ struct Lns::Session {
   SessionId id;
   ppp::PppSession ppp;
   bool was_up = false;
+  bool ending = false;  ///< by one of its limits
   bool over = false;
   IpAddress address;
-  SessionPolicy policy;
+  Limits limits;
   std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
 };
 
@@ -54,6 +55,10 @@ std::string_view to_string(LnsDrop reason) {
       return "no-route";
     case LnsDrop::kNotIpv4:
       return "not-ipv4";
+    case LnsDrop::kRateUp:
+      return "rate-up";
+    case LnsDrop::kRateDown:
+      return "rate-down";
     case LnsDrop::kCount:
       break;
   }
@@ -81,6 +86,7 @@ MutableBytes Lns::from_edge(const TunnelKey& key, MutableBytes l2tp, Instant now
     const auto offset = static_cast<std::size_t>(received.ppp.data() - l2tp.data());
     const MutableBytes ip = session->ppp.on_frame(l2tp.subspan(offset, received.ppp.size()), now);
     if (!ip.empty()) {
+      if (!session->limits.take_up(ip.size(), now)) return drops_.add(LnsDrop::kRateUp), MutableBytes{};
       ++session->packets_in;
       session->bytes_in += ip.size();
       return ip;
@@ -93,13 +99,15 @@ MutableBytes Lns::from_edge(const TunnelKey& key, MutableBytes l2tp, Instant now
   return {};
 }
 
-std::optional<Lns::Downlink> Lns::from_tun(MutableBytes buffer, std::size_t offset, std::size_t size) {
+std::optional<Lns::Downlink> Lns::from_tun(MutableBytes buffer, std::size_t offset, std::size_t size,
+                                           Instant now) {
   constexpr std::size_t kIpv4Header = 20;
   const MutableBytes packet = buffer.subspan(offset, size);
   if (size < kIpv4Header || packet[0] >> 4 != 4) return drops_.add(LnsDrop::kNotIpv4), std::nullopt;
   const auto found = by_address_.find(load_be32(packet.data() + 16));
   if (found == by_address_.end()) return drops_.add(LnsDrop::kNoRoute), std::nullopt;
   Session& session = *found->second;
+  if (!session.limits.take_down(size, now)) return drops_.add(LnsDrop::kRateDown), std::nullopt;
   const MutableBytes frame = session.ppp.frame_ip(buffer, offset, size);
   if (frame.empty()) return std::nullopt;
   Tunnel& tunnel = session.tunnel;
@@ -153,14 +161,16 @@ void Lns::decide(const AuthDecided& decided, Instant now) {
   if (found == sessions_.end()) return;
   Session& session = *found->second;
   if (decided.addresses) session.ppp.set_addresses(*decided.addresses, now);
-  if (decided.verdict.accepted) session.policy = decided.policy;
+  if (decided.verdict.accepted) session.limits.set(decided.policy);
   session.ppp.auth_result(decided.verdict, now);
   service(session.tunnel, now);
 }
 
 void Lns::change_policy(const ChangePolicy& change) {
-  if (const auto found = sessions_.find(change.session); found != sessions_.end())
-    found->second->policy = change.policy;
+  const auto found = sessions_.find(change.session);
+  if (found == sessions_.end()) return;
+  found->second->limits.set(change.policy);
+  schedule(found->second->tunnel);
 }
 
 void Lns::tell_counters(const AskCounters& ask) {
@@ -268,7 +278,7 @@ void Lns::on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant 
   if (auto* need = std::get_if<ppp::AuthNeeded>(&event)) {
     emit_(AuthAsked{session.serial, tunnel.spec, std::move(need->request)});
   } else if (const auto* up = std::get_if<ppp::Up>(&event)) {
-    session_up(tunnel, session, *up);
+    session_up(tunnel, session, *up, now);
   } else if (const auto* says = std::get_if<ppp::PeerSays>(&event)) {
     emit_(ClientSays{tunnel.spec.client, tunnel.spec.correlation_id, says->text});
   } else if (const auto* down = std::get_if<ppp::Down>(&event)) {
@@ -279,10 +289,11 @@ void Lns::on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant 
   }
 }
 
-void Lns::session_up(Tunnel& tunnel, Session& session, const ppp::Up& up) {
+void Lns::session_up(Tunnel& tunnel, Session& session, const ppp::Up& up, Instant now) {
   session.address = up.addresses.remote;
   by_address_[session.address.to_v4()] = &session;
   if (std::exchange(session.was_up, true)) return;
+  session.limits.begin(now);
   ++sessions_up_;
   emit_(SessionOpened{session.serial, tunnel.spec.key, session.id, tunnel.spec.client,
                       tunnel.spec.correlation_id, up.user, up.method, up.addresses, up.mtu});
@@ -329,7 +340,10 @@ void Lns::schedule(Tunnel& tunnel) {
   const auto earlier = [&](std::optional<Instant> other) {
     if (other && (!next || *other < *next)) next = other;
   };
-  for (const auto& session : tunnel.sessions) earlier(session->ppp.next_timeout());
+  for (const auto& session : tunnel.sessions) {
+    earlier(session->ppp.next_timeout());
+    if (!session->ending) earlier(session->limits.next_timeout());
+  }
   if (tunnel.empty_since && !tunnel.down) earlier(*tunnel.empty_since + settings_.empty_tunnel_timeout);
   // Data only puts timeouts off: an entry that fires early finds nothing to do and is put in again.
   if (!next || (tunnel.wake && *tunnel.wake <= *next)) return;
@@ -351,7 +365,14 @@ void Lns::on_timeout(Instant now) {
     if (tunnel == nullptr || tunnel->wake != wake.at) continue;
     tunnel->wake.reset();
     tunnel->l2tp.on_timeout(now);
-    for (const auto& session : tunnel->sessions) session->ppp.on_timeout(now);
+    for (const auto& session : tunnel->sessions) {
+      session->ppp.on_timeout(now);
+      if (session->ending) continue;
+      if (const auto end = session->limits.expired(now)) {
+        session->ending = true;
+        session->ppp.stop(end->cause, end->text, now);
+      }
+    }
     const bool idle = tunnel->empty_since && *tunnel->empty_since + settings_.empty_tunnel_timeout <= now;
     if (idle && !tunnel->down) tunnel->l2tp.close_tunnel(l2tp::StopResult::kGeneral, "no session", now);
     service(*tunnel, now);

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backend-agent/lns/limits.hpp"
 #include "backend-agent/lns/messages.hpp"
 #include "base/counters.hpp"
 #include "base/random.hpp"
@@ -37,6 +38,8 @@ enum class LnsDrop : std::uint8_t {
   kUnknownSession,  ///< data for a session that is not up
   kNoRoute,         ///< from the TUN device: no session has that address
   kNotIpv4,         ///< from the TUN device
+  kRateUp,          ///< beyond the session's rate, from the client
+  kRateDown,        ///< likewise, to it
   kCount
 };
 std::string_view to_string(LnsDrop reason);
@@ -70,7 +73,7 @@ class Lns {
   /// Room in front of an IP packet that from_tun() needs.
   static constexpr std::size_t kHeadroom = l2tp::kDataHeadroom + ppp::kMaxHeader;
   /// The IP packet at buffer[offset, offset + size) as an L2TP packet for whoever has its destination.
-  std::optional<Downlink> from_tun(MutableBytes buffer, std::size_t offset, std::size_t size);
+  std::optional<Downlink> from_tun(MutableBytes buffer, std::size_t offset, std::size_t size, Instant now);
   struct Outgoing {
     TunnelKey key;
     std::uint32_t edge_worker = 0;
@@ -103,7 +106,7 @@ class Lns {
   bool drain_session(Tunnel& tunnel, Session& session, Instant now);
   void on_l2tp(Tunnel& tunnel, const l2tp::Event& event, Instant now);
   void on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant now);
-  void session_up(Tunnel& tunnel, Session& session, const ppp::Up& up);
+  void session_up(Tunnel& tunnel, Session& session, const ppp::Up& up, Instant now);
   void session_over(Tunnel& tunnel, Session& session, const ppp::Down& down, Instant now);
   void forget_session(Session& session);
   void send_ppp(Tunnel& tunnel, Session& session, Bytes frame);

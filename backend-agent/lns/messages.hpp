@@ -49,7 +49,7 @@ struct SessionPolicy {
   std::chrono::seconds session_timeout{0};
   /// Without an IP packet either way; it ends with cause "idle-timeout". 0: none.
   std::chrono::seconds idle_timeout{0};
-  std::vector<Prefix> routes;  ///< networks behind the client, either family
+  std::vector<Prefix> routes{};  ///< networks behind the client, either family
   bool operator==(const SessionPolicy&) const = default;
 };
 

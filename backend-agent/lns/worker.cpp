@@ -93,7 +93,7 @@ void Worker::run() {
     busy_ = false;
     drain_commands(now);
     from_edges(now);
-    from_tun();
+    from_tun(now);
     time(now);
     send_outgoing();
     hand_out();
@@ -165,14 +165,14 @@ void Worker::from_edges(Instant now) {
   }
 }
 
-void Worker::from_tun() {
+void Worker::from_tun(Instant now) {
   for (std::size_t i = 0; i < kTunBurst; ++i) {
     if (buffers_->used == Carrier::kBurst || carrier_.full()) send();
     auto& buffer = buffers_->slots[buffers_->used];
     const auto size = tun_.read(MutableBytes(buffer).subspan(kOffset, kMaxIp));
     if (size == 0) break;
     busy_ |= i + 1 == kTunBurst;
-    const auto packet = lns_.from_tun(buffer, kOffset, size);
+    const auto packet = lns_.from_tun(buffer, kOffset, size, now);
     if (!packet) continue;
     ++buffers_->used;
     stats_.packets_down.add();

@@ -67,7 +67,7 @@ class Worker {
   void drain_commands(Instant now);
   void apply(Command command, Instant now);
   void from_edges(Instant now);
-  void from_tun();
+  void from_tun(Instant now);
   void send_outgoing();
   void send();
   void time(Instant now);

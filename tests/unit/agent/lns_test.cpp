@@ -80,6 +80,7 @@ struct World {
       credential.password = Secret(password);
       AuthDecided decided{asked->session, ppp::verify(asked->request, credential), std::nullopt};
       if (decided.verdict.accepted) {
+        decided.policy = policy;
         decided.addresses = ppp::test::addresses();
         decided.addresses->remote = IpAddress::v4(0x0a630000 + next_address++);
       }
@@ -116,6 +117,7 @@ struct World {
   std::vector<std::unique_ptr<Dialler>> clients;
   std::vector<ByteVector> tun;
   std::string password = "secret";
+  SessionPolicy policy;
   bool silent = false;
   std::uint16_t path_mtu = 0;
   std::uint32_t next_address = 10;
@@ -145,7 +147,7 @@ TEST(Lns, ClientDialsInAndTrafficFlowsBothWays) {
   const auto down = test::ipv4(kInside, mine, 200);
   ByteVector buffer(64 + down.size());
   std::copy(down.begin(), down.end(), buffer.begin() + 64);
-  const auto packet = world.lns.from_tun(buffer, 64, down.size());
+  const auto packet = world.lns.from_tun(buffer, 64, down.size(), world.now);
   ASSERT_TRUE(packet);
   EXPECT_EQ(packet->key, client.key);
   EXPECT_EQ(packet->edge_worker, 3U);
@@ -162,7 +164,7 @@ TEST(Lns, TunnelsWithEqualIdsInTwoPeersDoNotMeet) {
     const auto down = test::ipv4(kInside, client->up->addresses.local);
     ByteVector buffer(64 + down.size());
     std::copy(down.begin(), down.end(), buffer.begin() + 64);
-    const auto packet = world.lns.from_tun(buffer, 64, down.size());
+    const auto packet = world.lns.from_tun(buffer, 64, down.size(), world.now);
     ASSERT_TRUE(packet);
     EXPECT_EQ(packet->key, client->key);
   }
@@ -288,7 +290,7 @@ TEST(Lns, PathMtuLimitsWhatIsSent) {
   const auto large = test::ipv4(kInside, client.up->addresses.local, 1301);
   ByteVector buffer(64 + large.size());
   std::copy(large.begin(), large.end(), buffer.begin() + 64);
-  EXPECT_FALSE(world.lns.from_tun(buffer, 64, large.size()));
+  EXPECT_FALSE(world.lns.from_tun(buffer, 64, large.size(), world.now));
   EXPECT_EQ(world.lns.ppp_drops().read(ppp::Drop::kTooLarge), 1U);
 }
 
@@ -298,11 +300,87 @@ TEST(Lns, StrayPacketsAreCounted) {
   EXPECT_EQ(world.lns.drops().read(LnsDrop::kUnknownTunnel), 1U);
   auto packet = test::ipv4(kInside, kInside);
   packet.insert(packet.begin(), 64, 0);
-  EXPECT_FALSE(world.lns.from_tun(packet, 64, 60));
+  EXPECT_FALSE(world.lns.from_tun(packet, 64, 60, world.now));
   EXPECT_EQ(world.lns.drops().read(LnsDrop::kNoRoute), 1U);
   packet[64] = 0x60;
-  EXPECT_FALSE(world.lns.from_tun(packet, 64, 60));
+  EXPECT_FALSE(world.lns.from_tun(packet, 64, 60, world.now));
   EXPECT_EQ(world.lns.drops().read(LnsDrop::kNotIpv4), 1U);
+}
+
+/// Packets of 1000 octets each way in a second, one a millisecond; how many passed.
+std::pair<unsigned, unsigned> passed_in_a_second(World& world, Dialler& client) {
+  const IpAddress mine = client.up->addresses.local;
+  unsigned up = 0, down = 0;
+  for (int i = 0; i < 1000; ++i) {
+    world.now += std::chrono::milliseconds(1);
+    world.tun.clear();
+    world.deliver(client.key, client.ip(test::ipv4(mine, kInside, 1000)));
+    up += static_cast<unsigned>(world.tun.size());
+    const auto packet = test::ipv4(kInside, mine, 1000);
+    ByteVector buffer(64 + packet.size());
+    std::copy(packet.begin(), packet.end(), buffer.begin() + 64);
+    down += world.lns.from_tun(buffer, 64, packet.size(), world.now) ? 1 : 0;
+  }
+  return {up, down};
+}
+
+TEST(Lns, RatesOfAPolicyHoldAndMayBeChangedWhileTheSessionLasts) {
+  World world;
+  world.policy.rate_up = 800'000;      // 100 packets a second
+  world.policy.rate_down = 4'000'000;  // 500
+  Dialler& client = world.dial(1);
+  world.settle();
+  auto [up, down] = passed_in_a_second(world, client);
+  EXPECT_NEAR(up, 100 + 24, 2);  // a full bucket to begin with
+  EXPECT_NEAR(down, 500 + 50, 2);
+  EXPECT_EQ(world.lns.drops().read(LnsDrop::kRateUp), 1000U - up);
+  EXPECT_EQ(world.lns.drops().read(LnsDrop::kRateDown), 1000U - down);
+
+  world.lns.change_policy({world.opened[0].session, {.rate_up = 1'600'000}});
+  std::tie(up, down) = passed_in_a_second(world, client);
+  EXPECT_NEAR(up, 200, 26);
+  EXPECT_EQ(down, 1000U);
+  world.lns.tell_counters({world.opened[0].session});
+  const auto& told = std::get<CountersTold>(world.events.back());
+  EXPECT_GT(told.packets_in, 300U);
+  EXPECT_EQ(told.bytes_out, told.packets_out * 1000);
+}
+
+TEST(Lns, SessionEndsWhenItHasLastedAsLongAsItMay) {
+  World world;
+  world.policy.session_timeout = std::chrono::seconds(100);
+  Dialler& client = world.dial(1);
+  world.run(std::chrono::seconds(99));
+  EXPECT_TRUE(world.gone.empty());
+  world.run(std::chrono::seconds(2));
+  ASSERT_EQ(world.gone.size(), 1U);
+  EXPECT_EQ(world.gone[0].cause, "session-timeout");
+  EXPECT_TRUE(client.down);
+}
+
+TEST(Lns, SessionWithoutTrafficEndsAfterItsIdleTimeAndTrafficPutsThatOff) {
+  World world;
+  world.policy.idle_timeout = std::chrono::seconds(60);
+  Dialler& client = world.dial(1);
+  world.settle();
+  for (int i = 0; i < 3; ++i) {
+    world.run(std::chrono::seconds(40));
+    world.deliver(client.key, client.ip(test::ipv4(client.up->addresses.local, kInside)));
+  }
+  EXPECT_TRUE(world.gone.empty());
+  world.run(std::chrono::seconds(61));
+  ASSERT_EQ(world.gone.size(), 1U);
+  EXPECT_EQ(world.gone[0].cause, "idle-timeout");
+}
+
+TEST(Lns, ShorterTimeoutGivenLaterCountsFromTheSessionsBeginning) {
+  World world;
+  world.dial(1);
+  world.run(std::chrono::seconds(50));
+  world.lns.change_policy({world.opened[0].session, {.session_timeout = std::chrono::seconds(55)}});
+  world.run(std::chrono::seconds(6));
+  ASSERT_EQ(world.gone.size(), 1U);
+  EXPECT_EQ(world.gone[0].cause, "session-timeout");
 }
 
 TEST(Lns, LatestSessionOfAnAddressHasItAndKeepsItWhenTheOlderEnds) {
@@ -318,7 +396,7 @@ TEST(Lns, LatestSessionOfAnAddressHasItAndKeepsItWhenTheOlderEnds) {
   const auto down = test::ipv4(kInside, second.up->addresses.local);
   ByteVector buffer(64 + down.size());
   std::copy(down.begin(), down.end(), buffer.begin() + 64);
-  const auto packet = world.lns.from_tun(buffer, 64, down.size());
+  const auto packet = world.lns.from_tun(buffer, 64, down.size(), world.now);
   ASSERT_TRUE(packet);
   EXPECT_EQ(packet->key, second.key);
 }
