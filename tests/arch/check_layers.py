@@ -26,11 +26,12 @@ LAYERS: dict[str, list[str]] = {
     "edge/admin": ["base", "base/app", "vici", "vici/shell", "edge/ike"],
     "edge": ["base", "base/app", "esp", "l2tp", "vici", "vici/shell", "proto", "proto/channel", "proto/transport",
              "proto/schema", "edge"],
+    "backend-agent/radius/core": ["base"],
     "backend-agent": ["base", "base/app", "esp", "l2tp", "ppp", "proto", "proto/channel", "proto/transport",
                       "proto/schema", "backend-agent"],
 }
 # These do no I/O and know nothing of time, threads or logs.
-CORES = ["base", "esp", "l2tp", "ppp", "vici", "proto/channel"]
+CORES = ["base", "esp", "l2tp", "ppp", "vici", "proto/channel", "backend-agent/radius/core"]
 # Files that are their folder's shell: they do I/O, and count as the layer on the right.
 SHELL_FILES = {"vici/client": "vici/shell", "vici/server": "vici/shell"}
 FORBIDDEN_IN_CORES = re.compile(
