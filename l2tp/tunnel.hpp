@@ -66,6 +66,11 @@ struct CallInfo {
   bool sequencing_required = false;
   /// Proxy LCP and authentication (§4.4.5); empty where the peer left them out.
   ByteVector initial_lcp{}, last_sent_lcp{}, last_received_lcp{};
+  std::uint16_t proxy_auth_type = 0;  ///< §4.4.5 Proxy Authen Type; 0: left out, 4: none was made
+  std::uint16_t proxy_auth_id = 0;
+  std::string proxy_auth_name{};
+  ByteVector proxy_auth_challenge{};
+  std::shared_ptr<const Secret> proxy_auth_response{};  ///< with PAP (type 3) the password itself
 };
 
 struct SessionUp {

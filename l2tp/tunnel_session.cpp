@@ -35,6 +35,13 @@ void read_connected(const Message& iccn, CallInfo& call) {
   call.initial_lcp = copy(AvpType::kInitialReceivedLcpConfreq);
   call.last_sent_lcp = copy(AvpType::kLastSentLcpConfreq);
   call.last_received_lcp = copy(AvpType::kLastReceivedLcpConfreq);
+  call.proxy_auth_type = iccn.u16(AvpType::kProxyAuthenType).value_or(0);
+  call.proxy_auth_id = iccn.u16(AvpType::kProxyAuthenId).value_or(0);
+  call.proxy_auth_name = iccn.text(AvpType::kProxyAuthenName);
+  call.proxy_auth_challenge = copy(AvpType::kProxyAuthenChallenge);
+  if (iccn.has(AvpType::kProxyAuthenResponse)) {
+    call.proxy_auth_response = std::make_shared<const Secret>(iccn.bytes(AvpType::kProxyAuthenResponse));
+  }
 }
 
 }  // namespace

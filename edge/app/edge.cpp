@@ -18,6 +18,18 @@ using transport::UdpPort;
 
 constexpr auto kTick = std::chrono::milliseconds(100);
 
+/// Null where probes are not to log in.
+std::shared_ptr<const ppp::PppConfig> probe_login(const Config& config) {
+  if (config.probe_user.empty()) return {};
+  auto login = std::make_shared<ppp::PppConfig>();
+  login->role = ppp::Role::kClient;
+  login->auth = ppp::all_auth_methods();
+  login->user = config.probe_user;
+  login->password = config.probe_password.clone();
+  login->echo_interval = {};
+  return login;
+}
+
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -182,6 +194,7 @@ void Edge::make_probes() {
                  .text = backend.name + (speaks ? " speaks L2TP" : " does not speak L2TP: " + report.text)});
           },
       .workers = worker_count_,
+      .ppp = probe_login(config_),
       .interval = config_.l2tp_probe});
 }
 

@@ -49,6 +49,20 @@ std::vector<app::Setting> settings_for(Config& c) {
   };
 }
 
+void read_probe(app::ConfigFile& file, Config& c) {
+  std::filesystem::path path;
+  file.read({{"probe.user", &c.probe_user, "whom L2TP probes log in as; empty: they end before PPP"},
+             {"probe.password_file", app::Path{&path}, "file whose first line is that user's password"}});
+  if (c.probe_user.empty() != path.empty()) {
+    return file.fail(path.empty() ? "probe.user" : "probe.password_file",
+                     "probe.user and probe.password_file go together");
+  }
+  if (path.empty()) return;
+  auto password = app::read_secret_file(path);
+  if (!password) return file.fail("probe.password_file", password.error());
+  c.probe_password = std::move(*password);
+}
+
 void read_psks(app::ConfigFile& file, Config& c, std::vector<std::string>& warnings) {
   file.read_each("psk", [&](const app::ConfigFile::ReadRow& read) {
     PskEntry entry;
@@ -90,6 +104,7 @@ Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::Conf
   auto& file = *loaded;
   LoadedConfig out;
   file.read(settings_for(out.config));
+  read_probe(file, out.config);
   read_psks(file, out.config, out.warnings);
   file.reject_unknown();
   check(file, out.config);

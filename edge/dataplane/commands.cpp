@@ -190,6 +190,7 @@ Pipeline::RelayState& Pipeline::add_relay(RelayId id, PathKey key) {
 void Pipeline::apply_one(BindProbe& command, Instant, OutgoingBatch&) {
   auto& relay = add_relay(command.relay, {command.backend, command.agent_worker});
   relay.client_tunnel = command.tunnel;
+  relay.probe_ppp = command.ppp;
   relay.stats = std::make_shared<RelayStats>();
 }
 

@@ -81,8 +81,9 @@ void Pipeline::take_frame(PathState& path, const esp::OpenJob& job, const transp
   }
   if (l2tp.tunnel != relay->client_tunnel) return drop(Drop::kWrongTunnel);
   if (relay->peer == nullptr) {
-    // A probe ends at L2TP: the PPP that a server begins at once is nobody's.
-    if (l2tp.is_control()) emit_(ProbeArrived{relay->id, ByteVector(frame->l2tp.begin(), frame->l2tp.end())});
+    // To a probe that ends at L2TP, the PPP that a server begins at once is nobody's.
+    if (l2tp.is_control() || relay->probe_ppp)
+      emit_(ProbeArrived{relay->id, ByteVector(frame->l2tp.begin(), frame->l2tp.end())});
     return;
   }
   if (l2tp.is_control()) {

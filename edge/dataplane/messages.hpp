@@ -98,9 +98,10 @@ struct BindProbe {
   RelayId relay;
   BackendId backend;
   std::uint32_t agent_worker = 0;
-  TunnelId tunnel;  ///< ours
+  TunnelId tunnel;   ///< ours
+  bool ppp = false;  ///< data packets come back, too
 };
-/// One L2TP control packet from a probe to its agent.
+/// One L2TP packet from a probe to its agent.
 struct SendProbe {
   RelayId relay;
   ByteVector packet;
@@ -165,7 +166,7 @@ struct FarewellDone {
   bool acknowledged = false;
 };
 
-/// An L2TP control packet from an agent to a probe.
+/// An L2TP packet from an agent to a probe.
 struct ProbeArrived {
   RelayId relay;
   ByteVector packet;

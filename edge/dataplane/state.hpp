@@ -42,6 +42,7 @@ struct Pipeline::PathState {
 struct Pipeline::RelayState {
   RelayId id;
   PeerState* peer = nullptr;  // none: a probe of our own
+  bool probe_ppp = false;     // which wants to see data packets, too
   PathKey path_key;
   PathState* path = nullptr;
   TunnelId client_tunnel, agent_tunnel;

@@ -1,6 +1,8 @@
 #pragma once
-// One L2TP handshake with an agent, as a client would dial it, and its clean end. No I/O, no clock.
+// One L2TP handshake with an agent, as a client would dial it, optionally PPP up to authentication, and its
+// clean end. No I/O, no clock.
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -9,6 +11,7 @@
 #include "base/random.hpp"
 #include "base/time.hpp"
 #include "l2tp/lac.hpp"
+#include "ppp/session.hpp"
 
 namespace sluice::edge {
 
@@ -20,26 +23,33 @@ class L2tpProbe {
     std::string text;  ///< on failure: at which step, and what the agent said of it; printable
   };
 
-  /// `local` is our tunnel id; `random` outlives the probe.
-  L2tpProbe(TunnelId local, const std::string& host_name, RandomSource& random);
+  /// `local` is our tunnel id; `random` outlives the probe. With `ppp` (of a client) it logs in, too.
+  L2tpProbe(TunnelId local, const std::string& host_name, RandomSource& random,
+            std::shared_ptr<const ppp::PppConfig> ppp = {});
 
   void start(Instant now);
   void on_packet(Bytes packet, Instant now);
   void on_timeout(Instant now);
-  std::optional<Instant> next_timeout() const { return tunnel_.next_timeout(); }
-  std::optional<ByteVector> poll_transmit() { return tunnel_.poll_transmit(); }
+  std::optional<Instant> next_timeout() const;
+  std::optional<ByteVector> poll_transmit();
   /// Ends the probe as failed at the step where it is.
   void give_up();
 
   const std::optional<Result>& result() const { return result_; }
 
  private:
-  enum class Step : std::uint8_t { kTunnel, kCall, kConnected, kClosing };
+  enum class Step : std::uint8_t { kTunnel, kCall, kConnected, kLogin, kClosing };
   void follow(Instant now);
   void take(const l2tp::Event& event, Instant now);
+  void follow_login(Instant now);
+  void close(Instant now);
   void fail(std::string text);
 
+  RandomSource& random_;
   l2tp::LacTunnel tunnel_;
+  std::shared_ptr<const ppp::PppConfig> ppp_config_;
+  ppp::Drops ppp_drops_;
+  std::unique_ptr<ppp::PppSession> ppp_;
   Step step_ = Step::kTunnel;
   std::optional<SessionId> session_;
   std::optional<Result> result_;

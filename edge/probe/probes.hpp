@@ -33,6 +33,8 @@ struct ProbesContext {
   /// An agent's health is another than before.
   std::function<void(const Backend&, const ProbeReport&)> changed;
   std::uint32_t workers = 1;
+  /// With it probes log in, too; the role is a client's.
+  std::shared_ptr<const ppp::PppConfig> ppp = {};
   std::string host_name = "sluice-probe";
   Duration interval{};                          ///< between probes of one agent; 0: on command only
   Duration patience = std::chrono::seconds(5);  ///< for a whole probe: two resends fit in

@@ -97,6 +97,16 @@ TEST_F(ConfigTest, WarnsOfAShortKeyWithoutPrintingIt) {
   EXPECT_THAT(result->warnings[0], AllOf(HasSubstr("fewer than 20"), ::testing::Not(HasSubstr("short\n"))));
 }
 
+TEST_F(ConfigTest, ReadsWhomProbesLogInAs) {
+  write("probe", "right\n", 0600);
+  const auto result = parse(good_ + "[probe]\nuser = \"p\"\npassword_file = \"probe\"\n");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->config.probe_user, "p");
+  EXPECT_EQ(result->config.probe_password.text(), "right");
+  EXPECT_THAT(errors(good_ + "[probe]\nuser = \"p\"\n"), HasSubstr("go together"));
+  EXPECT_THAT(errors(good_ + "[probe]\npassword_file = \"probe\"\n"), HasSubstr("go together"));
+}
+
 TEST_F(ConfigTest, RefusesClashingPorts) {
   EXPECT_THAT(errors(good_ + "[operations]\n[dataplane]\n[log]\n[edge2]\n"), HasSubstr("unknown key edge2"));
   auto text = good_;

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "l2tp/lns.hpp"
+#include "ppp/verify.hpp"
 #include "tests/unit/edge_relay/tables.hpp"
 
 namespace sluice::edge::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 /// A probe and a server with a line between them that may lose packets.
@@ -135,6 +137,89 @@ TEST(L2tpProbe, IsNotFooledByGarbage) {
   EXPECT_FALSE(line.probe.result());
   line.settle();
   EXPECT_TRUE(line.probe.result() && line.probe.result()->passed);
+}
+
+std::shared_ptr<ppp::PppConfig> login(const char* password) {
+  auto config = std::make_shared<ppp::PppConfig>();
+  config->role = ppp::Role::kClient;
+  config->user = "probe";
+  config->password = Secret(std::string_view(password));
+  return config;
+}
+
+/// A server that speaks PPP, too, and knows one user.
+struct LoginLine {
+  explicit LoginLine(const char* password, bool answers = true)
+      : probe(TunnelId(5), "p", random, login(password)) {
+    lns.emplace(l2tp::TunnelConfig{.local_tunnel = TunnelId(900)}, random);
+    probe.start(now);
+    for (int step = 0; step < 400 && !probe.result(); ++step, now += 10ms) {
+      probe.on_timeout(now);
+      lns->on_timeout(now);
+      if (ppp) ppp->on_timeout(now);
+      exchange(answers);
+    }
+  }
+  void exchange(bool answers) {
+    while (auto p = probe.poll_transmit()) {
+      const auto received = lns->on_datagram(*p, now);
+      if (!received.is_data() || !answers || !ppp) continue;
+      ByteVector frame(received.ppp.begin(), received.ppp.end());
+      ppp->on_frame(frame, now);
+    }
+    while (auto event = lns->poll_event()) {
+      if (const auto* up = std::get_if<l2tp::SessionUp>(&*event)) {
+        session = up->local;
+        ppp = std::make_unique<ppp::PppSession>(std::make_shared<ppp::PppConfig>(), random, drops);
+        ppp->start(now);
+      }
+    }
+    while (auto event = ppp ? ppp->poll_event() : std::nullopt) {
+      if (const auto* asked = std::get_if<ppp::AuthNeeded>(&*event)) {
+        ppp->auth_result(ppp::verify(asked->request, right), now);
+      }
+      if (std::holds_alternative<ppp::AddressNeeded>(*event)) wants_address = true;
+    }
+    while (auto p = lns->poll_transmit()) probe.on_packet(*p, now);
+    while (auto frame = ppp ? ppp->poll_transmit() : std::nullopt) {
+      ByteVector buffer(l2tp::kDataHeadroom + frame->size());
+      std::copy(frame->begin(), frame->end(), buffer.begin() + l2tp::kDataHeadroom);
+      if (const auto packet = lns->frame_data(session, buffer, l2tp::kDataHeadroom))
+        probe.on_packet(*packet, now);
+    }
+  }
+
+  SeededRandom random;
+  Instant now{1h};
+  ppp::Drops drops;
+  L2tpProbe probe;
+  std::optional<l2tp::LnsTunnel> lns;
+  std::unique_ptr<ppp::PppSession> ppp;
+  SessionId session;
+  ppp::Credential right{.password = Secret(std::string_view("right")), .nt_hash = {}};
+  bool wants_address = false;
+};
+
+TEST(L2tpProbe, LogsInWhenToldTo) {
+  LoginLine line("right");
+  ASSERT_TRUE(line.probe.result());
+  EXPECT_TRUE(line.probe.result()->passed) << line.probe.result()->text;
+  EXPECT_TRUE(line.wants_address) << "the login was accepted";
+  EXPECT_EQ(line.lns->sessions(), 0U);
+}
+
+TEST(L2tpProbe, FailsWhereItsUserIsRefused) {
+  LoginLine line("wrong");
+  ASSERT_TRUE(line.probe.result());
+  EXPECT_FALSE(line.probe.result()->passed);
+  EXPECT_THAT(line.probe.result()->text, StartsWith("the login failed: authentication-"));
+}
+
+TEST(L2tpProbe, NamesPppWhenItIsSilent) {
+  LoginLine line("right", false);
+  ASSERT_FALSE(line.probe.result());
+  line.probe.give_up();
+  EXPECT_THAT(line.probe.result()->text, HasSubstr("PPP was not answered"));
 }
 
 }  // namespace
