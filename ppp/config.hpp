@@ -31,7 +31,7 @@ struct PppConfig {
   /// Otherwise the methods below are spoken here and the authenticator judges their proofs.
   bool eap_passthrough = false;
   /// EAP's own methods in the order offered or, for a client, accepted: kMsChapV2 and kChapMd5 count.
-  std::vector<AuthMethod> eap_methods = {AuthMethod::kMsChapV2, AuthMethod::kChapMd5};
+  std::vector<AuthMethod> eap_methods = default_eap_methods();
   /// MS-CHAPv2: other passwords a client may try after a wrong one (R=1, RFC 2759 §6).
   unsigned auth_retries = 0;
   /// CHAP, MS-CHAPv2 and EAP: prove it again after so long (RFC 1994 §2); 0: never. IP flows meanwhile.

@@ -26,6 +26,10 @@ std::vector<AuthMethod> default_auth_methods() {
   return {AuthMethod::kMsChapV2, AuthMethod::kChapMd5, AuthMethod::kPap};
 }
 
+std::vector<AuthMethod> default_eap_methods() {
+  return {AuthMethod::kMsChapV2, AuthMethod::kChapMd5};
+}
+
 std::string_view to_string(Drop reason) {
   switch (reason) {
     case Drop::kEmptyFrame:

@@ -47,6 +47,7 @@ std::string_view to_string(AuthMethod method);
 std::vector<AuthMethod> all_auth_methods();
 /// Those in use unless the operator says otherwise: all but EAP.
 std::vector<AuthMethod> default_auth_methods();
+std::vector<AuthMethod> default_eap_methods();
 
 /// Why a frame, or a part of one, was dropped. One counter for each.
 enum class Drop : std::uint8_t {
