@@ -42,7 +42,6 @@ std::uint64_t Ipv6cp::suggestion() {
 void Ipv6cp::reset_request() {
   ask_id_ = true;
   collisions_ = 0;
-  remote_id_ = 0;
   if (local_id_ == 0) local_id_ = fresh_identifier(suggested_id_);
 }
 

@@ -191,7 +191,8 @@ LinkSnapshot LinkServices::snapshot(Instant now) const {
   out.next_advertisement = time_left(next_advertisement_, now);
   out.next_answer = time_left(next_answer_, now);
   out.ever_advertised = advertised_at_.has_value();
-  if (advertised_at_) out.advertised_ago = now - *advertised_at_;
+  // Of the last one only that it was within 3 s matters.
+  if (advertised_at_) out.advertised_ago = std::min(now - *advertised_at_, kMinBetween);
   out.prefix_bound = lease_.bound;
   out.prefix_iaid = lease_.iaid;
   return out;
@@ -203,7 +204,6 @@ void LinkServices::restore(const LinkSnapshot& from, std::uint64_t local_id, std
   advertisements_sent_ = std::min<unsigned>(from.advertisements_sent, kInitialAdvertisements);
   next_advertisement_ = timer_from(from.next_advertisement, now);
   next_answer_ = timer_from(from.next_answer, now);
-  // Of an earlier one only the last 3 s matter.
   if (from.ever_advertised)
     advertised_at_ = now - std::clamp(from.advertised_ago, Duration::zero(), kMinBetween);
   lease_ = {from.prefix_bound, from.prefix_iaid};

@@ -75,7 +75,7 @@ MutableBytes PppSession::take_ipv4(MutableBytes packet) {
   return packet;
 }
 
-/// RFC 4291 §2.5.6, §2.7: what is multicast or link-local stays on the link.
+/// RFC 4291 §2.5.6, §2.7: what is multicast or link-local stays on the link. A client takes all that comes.
 MutableBytes PppSession::take_ipv6(MutableBytes packet, Instant now) {
   if (!ipv6_up_) return drops_.add(Drop::kLinkClosed), MutableBytes{};
   if (packet.size() < kIpv6Header || packet[0] >> 4 != 6) return drops_.add(Drop::kNotIp), MutableBytes{};
@@ -84,12 +84,14 @@ MutableBytes PppSession::take_ipv6(MutableBytes packet, Instant now) {
   packet = packet.first(total);
   const Bytes source = packet.subspan(8, 16), destination = packet.subspan(24, 16);
   if (checks_source() && !is_clients(source)) return drops_.add(Drop::kWrongSource), MutableBytes{};
-  if (destination[0] == 0xff || is_link_local(destination)) {
-    if (config_->role == Role::kServer) link_.take_ipv6(packet, *addresses_, now);
+  const bool server = config_->role == Role::kServer;
+  if (server && (destination[0] == 0xff || is_link_local(destination))) {
+    link_.take_ipv6(packet, *addresses_, now);
     return {};
   }
-  const IpAddress from = *IpAddress::from_bytes(source);
-  if (is_link_local(source) || from.is_unspecified()) return drops_.add(Drop::kLinkScope), MutableBytes{};
+  if (server && (is_link_local(source) || IpAddress::from_bytes(source)->is_unspecified())) {
+    return drops_.add(Drop::kLinkScope), MutableBytes{};
+  }
   if (config_->clamp_mss) clamp_mss(packet, mtu());
   return packet;
 }

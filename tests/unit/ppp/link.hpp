@@ -43,6 +43,15 @@ inline Addresses addresses() {
   return {ip("10.99.0.1"), ip("10.99.0.7"), {ip("9.9.9.9"), ip("1.1.1.1")}, {ip("10.0.0.53")}};
 }
 
+inline Addresses addresses_with_ipv6() {
+  Addresses out = addresses();
+  out.v6 = Ipv6Addresses{.prefix = Prefix::parse("2001:db8:1:7::/64"),
+                         .delegated = Prefix::parse("2001:db8:100::/56"),
+                         .dns = {ip("2001:db8::53")}};
+  out.domain = "corp.example";
+  return out;
+}
+
 /// A whole PPP frame with all its header.
 inline ByteVector control_frame(Protocol protocol, std::uint8_t code, std::uint8_t id, Bytes body) {
   ByteVector frame(8 + body.size());
@@ -142,8 +151,8 @@ class Pair {
       collect(client_session, to_server_);
       collect(server_session, to_client_);
       events();
-      deliver(to_server_, server_session);
-      deliver(to_client_, client_session);
+      deliver(to_server_, server_session, server_ip);
+      deliver(to_client_, client_session, client_ip);
       events();
     } while (!to_server_.empty() || !to_client_.empty() || pending());
   }
@@ -155,7 +164,12 @@ class Pair {
   Line line_;
   Drops client_drops, server_drops;
   PppSession client_session, server_session;
+  Addresses given = addresses();
+  std::function<AuthVerdict(const AuthRequest&)> judge;  ///< in place of `credential`
+  /// IP that came out of a session, oldest first.
+  std::vector<ByteVector> client_ip, server_ip;
   std::optional<Up> client_up, server_up;
+  std::optional<Ipv6Up> client_v6, server_v6;
   std::optional<Down> client_down, server_down;
   unsigned attempts = 0;
   AuthVerdict last_verdict;
@@ -175,29 +189,35 @@ class Pair {
       if (queue.size() > 1 && chance(line_.reorder)) std::swap(queue.back(), queue[queue.size() - 2]);
     }
   }
-  void deliver(std::deque<ByteVector>& queue, PppSession& to) {
+  void deliver(std::deque<ByteVector>& queue, PppSession& to, std::vector<ByteVector>& arrived) {
     while (!queue.empty()) {
       ByteVector frame = std::move(queue.front());
       queue.pop_front();
-      to.on_frame(frame, now);
+      const MutableBytes packet = to.on_frame(frame, now);
+      if (!packet.empty()) arrived.emplace_back(packet.begin(), packet.end());
     }
   }
   void events() {
     while (auto event = server_session.poll_event()) {
       if (auto* need = std::get_if<AuthNeeded>(&*event)) {
         ++attempts;
-        last_verdict = verify(need->request, credential);
+        last_verdict = judge ? judge(need->request) : verify(need->request, credential);
         server_session.auth_result(last_verdict, now);
       } else if (std::holds_alternative<AddressNeeded>(*event)) {
-        server_session.set_addresses(addresses(), now);
+        server_session.set_addresses(given, now);
       } else if (auto* up = std::get_if<Up>(&*event)) {
         server_up = *up;
+      } else if (auto* six = std::get_if<Ipv6Up>(&*event)) {
+        server_v6 = *six;
+      } else if (std::holds_alternative<Ipv6Down>(*event)) {
+        server_v6.reset();
       } else if (auto* down = std::get_if<Down>(&*event)) {
         server_down = *down;
       }
     }
     while (auto event = client_session.poll_event()) {
       if (auto* up = std::get_if<Up>(&*event)) client_up = *up;
+      if (auto* six = std::get_if<Ipv6Up>(&*event)) client_v6 = *six;
       if (auto* down = std::get_if<Down>(&*event)) client_down = *down;
     }
   }
