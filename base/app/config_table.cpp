@@ -30,6 +30,15 @@ std::string list_of(const std::vector<std::string_view>& words) {
   return out;
 }
 
+/// Nothing unless it is a list of texts.
+std::optional<std::vector<std::string>> texts_of(const toml::node& node) {
+  const auto* array = node.as_array();
+  if (array == nullptr || (!array->empty() && !array->is_homogeneous<std::string>())) return std::nullopt;
+  std::vector<std::string> out;
+  for (const auto& item : *array) out.push_back(*item.value_exact<std::string>());
+  return out;
+}
+
 }  // namespace
 
 std::string ConfigError::to_string() const {
@@ -107,61 +116,73 @@ void ConfigFile::store(const toml::node& node, std::string_view key, const Targe
     const auto value = text ? parser(*text) : std::nullopt;
     value ? void(*out = *value) : wrong(wanted);
   };
-  std::visit(Overloaded{
-                 [&](std::string* out) { text ? void(*out = *text) : wrong("a text in quotes"); },
-                 [&](bool* out) {
-                   const auto value = node.value_exact<bool>();
-                   value ? void(*out = *value) : wrong("true or false");
-                 },
-                 [&](const Number& number) {
-                   const auto value = node.value_exact<std::int64_t>();
-                   if (value && *value >= number.min && *value <= number.max) {
-                     *number.value = static_cast<std::uint32_t>(*value);
-                   } else {
-                     wrong("a whole number from " + std::to_string(number.min) + " to " +
-                           std::to_string(number.max));
-                   }
-                 },
-                 [&](const OneOf& choice) {
-                   const bool good = text && std::find(choice.allowed.begin(), choice.allowed.end(), *text) !=
-                                                 choice.allowed.end();
-                   good ? void(*choice.value = *text) : wrong("one of " + list_of(choice.allowed));
-                 },
-                 [&](const Path& path) {
-                   if (!text || text->empty()) return wrong("a file name in quotes");
-                   *path.value = std::filesystem::path(file_).parent_path() / *text;
-                 },
-                 [&](std::chrono::seconds* out) {
-                   const auto value = node.value_exact<std::int64_t>();
-                   constexpr std::int64_t kMaxSeconds = 10LL * 366 * 86400;
-                   const bool good = value && *value >= 0 && *value <= kMaxSeconds;
-                   good ? void(*out = std::chrono::seconds(*value)) : wrong("a whole number of seconds");
-                 },
-                 [&](IpAddress* out) { parse_text(out, IpAddress::parse, "an IP address in quotes"); },
-                 [&](Endpoint* out) {
-                   parse_text(out, Endpoint::parse, "\"address:port\" (an IPv6 address in brackets)");
-                 },
-                 [&](std::vector<std::string>* out) {
-                   const auto* array = node.as_array();
-                   if (array == nullptr || (!array->empty() && !array->is_homogeneous<std::string>())) {
-                     return wrong("a list of texts");
-                   }
-                   out->clear();
-                   for (const auto& item : *array) out->push_back(*item.value_exact<std::string>());
-                 },
-                 [&](std::vector<IpAddress>* out) {
-                   const auto* array = node.as_array();
-                   if (array == nullptr) return wrong("a list of IP addresses");
-                   out->clear();
-                   for (const auto& item : *array) {
-                     const auto item_text = item.value_exact<std::string>();
-                     const auto address = item_text ? IpAddress::parse(*item_text) : std::nullopt;
-                     address ? out->push_back(*address)
-                             : add(item.source(), std::string(key) + " must hold IP addresses in quotes");
-                   }
-                 },
-             },
-             target);
+  std::visit(
+      Overloaded{
+          [&](std::string* out) { text ? void(*out = *text) : wrong("a text in quotes"); },
+          [&](bool* out) {
+            const auto value = node.value_exact<bool>();
+            value ? void(*out = *value) : wrong("true or false");
+          },
+          [&](const Number& number) {
+            const auto value = node.value_exact<std::int64_t>();
+            if (value && *value >= number.min && *value <= number.max) {
+              *number.value = static_cast<std::uint32_t>(*value);
+            } else {
+              wrong("a whole number from " + std::to_string(number.min) + " to " +
+                    std::to_string(number.max));
+            }
+          },
+          [&](const OneOf& choice) {
+            const bool good = text && std::find(choice.allowed.begin(), choice.allowed.end(), *text) !=
+                                          choice.allowed.end();
+            good ? void(*choice.value = *text) : wrong("one of " + list_of(choice.allowed));
+          },
+          [&](const Path& path) {
+            if (!text || text->empty()) return wrong("a file name in quotes");
+            *path.value = std::filesystem::path(file_).parent_path() / *text;
+          },
+          [&](std::chrono::seconds* out) {
+            const auto value = node.value_exact<std::int64_t>();
+            constexpr std::int64_t kMaxSeconds = 10LL * 366 * 86400;
+            const bool good = value && *value >= 0 && *value <= kMaxSeconds;
+            good ? void(*out = std::chrono::seconds(*value)) : wrong("a whole number of seconds");
+          },
+          [&](IpAddress* out) { parse_text(out, IpAddress::parse, "an IP address in quotes"); },
+          [&](Endpoint* out) {
+            parse_text(out, Endpoint::parse, "\"address:port\" (an IPv6 address in brackets)");
+          },
+          [&](const Paths& paths) {
+            const auto names = texts_of(node);
+            if (!names) return wrong("a list of file names in quotes");
+            paths.value->clear();
+            for (const auto& name : *names)
+              paths.value->push_back(std::filesystem::path(file_).parent_path() / name);
+          },
+          [&](const SomeOf& choice) {
+            const auto names = texts_of(node);
+            const auto allowed = [&](const std::string& name) {
+              return std::find(choice.allowed.begin(), choice.allowed.end(), name) != choice.allowed.end();
+            };
+            const bool good = names && std::all_of(names->begin(), names->end(), allowed);
+            good ? void(*choice.value = *names) : wrong("a list of some of " + list_of(choice.allowed));
+          },
+          [&](std::vector<std::string>* out) {
+            const auto names = texts_of(node);
+            names ? void(*out = *names) : wrong("a list of texts");
+          },
+          [&](std::vector<IpAddress>* out) {
+            const auto* array = node.as_array();
+            if (array == nullptr) return wrong("a list of IP addresses");
+            out->clear();
+            for (const auto& item : *array) {
+              const auto item_text = item.value_exact<std::string>();
+              const auto address = item_text ? IpAddress::parse(*item_text) : std::nullopt;
+              address ? out->push_back(*address)
+                      : add(item.source(), std::string(key) + " must hold IP addresses in quotes");
+            }
+          },
+      },
+      target);
 }
 
 void ConfigFile::reject_unknown() {

@@ -45,8 +45,17 @@ struct OneOf {
 struct Path {
   std::filesystem::path* value;
 };
-using Target = std::variant<std::string*, bool*, Number, OneOf, Path, std::chrono::seconds*, IpAddress*,
-                            Endpoint*, std::vector<std::string>*, std::vector<IpAddress>*>;
+/// Several paths.
+struct Paths {
+  std::vector<std::filesystem::path>* value;
+};
+/// A list of texts, each one of a few.
+struct SomeOf {
+  std::vector<std::string>* value;
+  std::vector<std::string_view> allowed;
+};
+using Target = std::variant<std::string*, bool*, Number, OneOf, SomeOf, Path, Paths, std::chrono::seconds*,
+                            IpAddress*, Endpoint*, std::vector<std::string>*, std::vector<IpAddress>*>;
 
 struct Setting {
   std::string_view key;  ///< "tls.certificate"

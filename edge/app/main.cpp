@@ -26,7 +26,32 @@ std::optional<sluice::edge::LoadedConfig> read_config(const std::string& file) {
   return std::move(loaded).value();
 }
 
-int run(sluice::edge::Config config) {
+/// A file that cannot be used changes nothing.
+void reload(sluice::edge::Edge& edge, const std::string& file) {
+  using namespace sluice::app;
+  auto loaded = sluice::edge::load_config(file);
+  if (!loaded) {
+    for (const auto& error : loaded.error())
+      log_error("configuration not reloaded", {{"why", error.to_string()}});
+    return;
+  }
+  for (const auto& warning : loaded->warnings) log_warning("configuration", {{"warning", warning}});
+  if (const auto fault = edge.reload(std::move(loaded->config))) {
+    log_error("configuration not reloaded", {{"why", *fault}});
+  } else {
+    log_info("IKE configuration reloaded", {{"file", file}});
+  }
+}
+
+void reload_on_hangup(boost::asio::signal_set& hangup, sluice::edge::Edge& edge, const std::string& file) {
+  hangup.async_wait([&](const boost::system::error_code& error, int) {
+    if (error) return;
+    reload(edge, file);
+    reload_on_hangup(hangup, edge, file);
+  });
+}
+
+int run(sluice::edge::Config config, const std::string& file) {
   using sluice::app::log_error;
   // A core dump would hold the keys of everyone who is connected.
   ::prctl(PR_SET_DUMPABLE, 0);
@@ -35,9 +60,12 @@ int run(sluice::edge::Config config) {
     boost::asio::io_context io(1);
     sluice::edge::Edge edge(io, std::move(config));
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
+    boost::asio::signal_set hangup(io, SIGHUP);
     signals.async_wait([&](const boost::system::error_code& error, int) {
+      hangup.cancel();
       if (!error) edge.stop();
     });
+    reload_on_hangup(hangup, edge, file);
     edge.start();
     io.run();
     sluice::app::log_info("stopped");
@@ -71,5 +99,5 @@ int main(int argc, char** argv) {
   sluice::app::start_log(
       "sluice-edge",
       sluice::app::parse_log_level(loaded->config.log_level).value_or(sluice::app::LogLevel::kInfo));
-  return run(std::move(loaded->config));
+  return run(std::move(loaded->config), file);
 }

@@ -1,17 +1,18 @@
 #include "edge/ike/charon_provider.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <fstream>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
 
 #include "base/app/clock.hpp"
 #include "base/app/log.hpp"
+#include "base/app/unique_fd.hpp"
 #include "edge/ike/charon_provider_impl.hpp"
 
 namespace sluice::edge {
@@ -62,47 +63,69 @@ fs::path find_plugin(const IkeConfig& config) {
 
 void CharonProvider::Impl::prepare_run_dir() {
   std::error_code error;
-  fs::create_directories(config.run_dir, error);
-  if (error) throw std::runtime_error("making " + config.run_dir.native() + ": " + error.message());
-  const char* dir = config.run_dir.c_str();
+  fs::create_directories(config->run_dir, error);
+  if (error) throw std::runtime_error("making " + config->run_dir.native() + ": " + error.message());
+  const char* dir = config->run_dir.c_str();
   // charon makes its vici socket in it, and nobody else has business there.
   if (::chmod(dir, 0700) != 0 || (account && ::chown(dir, account->uid, account->gid) != 0)) {
-    throw std::runtime_error("the run directory " + config.run_dir.native() + ": " +
+    throw std::runtime_error("the run directory " + config->run_dir.native() + ": " +
                              std::generic_category().message(errno) + "; it must be ours, or we root");
   }
-  const fs::path file = config.run_dir / "strongswan.conf";
-  std::ofstream out(file, std::ios::trunc);
-  out << charon_settings(config, paths);
-  out.close();
-  if (!out) throw std::runtime_error("writing " + file.native() + " failed; is the disk full?");
+  write_settings("strongswan.conf", charon_settings(*config, paths));
+  if (!config->radius.empty()) write_settings(kRadiusFile, radius_settings(*config).text());
+}
+
+/// Readable by charon and us only: one of them holds secrets.
+void CharonProvider::Impl::write_settings(const char* name, std::string_view text) const {
+  const fs::path file = config->run_dir / name;
+  std::error_code ignored;
+  fs::remove(file, ignored);
+  const app::UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const bool written = fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (!written || (account && ::fchown(fd.get(), account->uid, account->gid) != 0)) {
+    throw std::runtime_error("writing " + file.native() +
+                             " failed: " + std::generic_category().message(errno) + "; is the disk full?");
+  }
+}
+
+std::optional<std::string> CharonProvider::Impl::reload(IkeConfig settings) {
+  if (const auto faults = check_config(settings); !faults.empty()) return faults.front();
+  auto next = std::make_shared<const IkeConfig>(std::move(settings));
+  if (charon_settings(*next, paths) != charon_settings(*config, paths) ||
+      !equal_constant_time(radius_settings(*next).bytes(), radius_settings(*config).bytes())) {
+    return "ports, RADIUS servers and the first use of EAP-RADIUS take effect at a restart only";
+  }
+  config = std::move(next);
+  if (vici) vici->reload(config);
+  return std::nullopt;
 }
 
 CharonProcess::Options CharonProvider::Impl::process_options() const {
-  const fs::path plugin = find_plugin(config);
+  const fs::path plugin = find_plugin(*config);
   CharonProcess::Options options;
-  options.program = find_charon(config);
-  options.settings = config.run_dir / "strongswan.conf";
+  options.program = find_charon(*config);
+  options.settings = config->run_dir / "strongswan.conf";
   if (plugin.parent_path() != kPluginFolder) options.preload = plugin;
-  options.folder = config.run_dir;
+  options.folder = config->run_dir;
   options.account = account;
   return options;
 }
 
 void CharonProvider::Impl::start() {
-  if (const auto faults = check_config(config); !faults.empty()) {
+  if (const auto faults = check_config(*config); !faults.empty()) {
     std::string text = "the IKE configuration cannot work:";
     for (const auto& fault : faults) text += " " + fault + ";";
     throw std::runtime_error(text);
   }
-  if (!config.user.empty()) {
-    account = find_account(config.user);
-    if (!account) throw std::runtime_error("there is no account '" + config.user + "' to run charon as");
+  if (!config->user.empty()) {
+    account = find_account(config->user);
+    if (!account) throw std::runtime_error("there is no account '" + config->user + "' to run charon as");
   }
-  paths = {config.run_dir / "feed.sock", config.run_dir / "vici.sock"};
+  paths = {config->run_dir / "feed.sock", config->run_dir / "vici.sock"};
   prepare_run_dir();
   feed::FeedServer::Options options;
   options.socket = paths.feed_socket;
-  options.uids = config.feed_uids;
+  options.uids = config->feed_uids;
   if (account) {
     options.uids.push_back(account->uid);
     options.owner_uid = account->uid;
@@ -127,7 +150,7 @@ void CharonProvider::Impl::launch() {
     app::log_error("charon does not start", {{"why", *error}});
     return relaunch_later();
   }
-  app::log_info("charon started", {{"pid", process->pid()}, {"run_dir", config.run_dir.native()}});
+  app::log_info("charon started", {{"pid", process->pid()}, {"run_dir", config->run_dir.native()}});
 }
 
 void CharonProvider::Impl::on_line(const std::string& line) {
@@ -204,6 +227,9 @@ CharonProvider::~CharonProvider() {
 }
 void CharonProvider::start() {
   impl_->start();
+}
+std::optional<std::string> CharonProvider::reload(IkeConfig config) {
+  return impl_->reload(std::move(config));
 }
 void CharonProvider::stop() {
   impl_->stop();

@@ -26,6 +26,7 @@ class CharonProvider final : public IkeProvider {
   /// Makes the run directory and starts charon. Throws std::runtime_error, with what to do about it, when the
   /// run directory, charon or the plugin cannot be used.
   void start() override;
+  std::optional<std::string> reload(IkeConfig config) override;
   /// Ends charon (SIGTERM, which tells the peers; SIGKILL after 2 s) and waits for it. Idempotent.
   void stop() override;
   void ike_receive(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) override;

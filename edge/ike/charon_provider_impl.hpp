@@ -22,12 +22,18 @@ namespace sluice::edge {
 
 struct CharonProvider::Impl final : feed::FeedHandler, ViciEvents, std::enable_shared_from_this<Impl> {
   Impl(boost::asio::io_context& context, IkeConfig settings, DataPlane& plane, IkeEvents& sink)
-      : io(context), config(std::move(settings)), data_plane(plane), events(sink), restart_timer(context) {}
+      : io(context),
+        config(std::make_shared<const IkeConfig>(std::move(settings))),
+        data_plane(plane),
+        events(sink),
+        restart_timer(context) {}
 
   // charon's life (charon_provider.cpp)
   void start();
   void stop();
+  std::optional<std::string> reload(IkeConfig settings);
   void prepare_run_dir();
+  void write_settings(const char* name, std::string_view text) const;
   CharonProcess::Options process_options() const;
   void launch();
   void on_exit(const std::string& how);
@@ -59,7 +65,7 @@ struct CharonProvider::Impl final : feed::FeedHandler, ViciEvents, std::enable_s
   void replace(IkeSaId old_sa, const IkePeer& peer);
 
   boost::asio::io_context& io;
-  const IkeConfig config;
+  std::shared_ptr<const IkeConfig> config;  // swapped whole by reload()
   DataPlane& data_plane;
   IkeEvents& events;
 

@@ -1,18 +1,16 @@
 #pragma once
-// What charon is told, as text and vici messages: pure functions of the configuration.
+// charon's strongswan.conf, and what can be wrong with a configuration: pure functions of it.
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "edge/ike/config.hpp"
-#include "vici/message.hpp"
 
 namespace sluice::edge {
 
-/// The names under which our objects live in charon.
-inline constexpr const char* kConnectionName = "sluice";
-inline constexpr const char* kChildName = "l2tp";
+/// Beside strongswan.conf, which includes it where EAP-RADIUS is used; holds secrets.
+inline constexpr const char* kRadiusFile = "radius.conf";
 
 struct CharonPaths {
   std::filesystem::path feed_socket, vici_socket;
@@ -20,10 +18,8 @@ struct CharonPaths {
 
 /// strongswan.conf. Holds no secret.
 std::string charon_settings(const IkeConfig& config, const CharonPaths& paths);
-/// For load-conn.
-vici::Message connection_message(const IkeConfig& config);
-/// For load-shared, one for each key.
-std::vector<vici::Message> secret_messages(const IkeConfig& config);
+/// The RADIUS servers, with their secrets: for kRadiusFile.
+Secret radius_settings(const IkeConfig& config);
 
 /// Everything wrong with the configuration, each as a sentence; empty: nothing.
 std::vector<std::string> check_config(const IkeConfig& config);

@@ -12,6 +12,7 @@
 #include "base/ids.hpp"
 #include "base/ip.hpp"
 #include "base/secret.hpp"
+#include "edge/ike/config.hpp"
 
 namespace sluice::edge {
 
@@ -108,6 +109,9 @@ class IkeProvider {
   virtual ~IkeProvider() = default;
   virtual void start() = 0;
   virtual void stop() = 0;
+  /// Takes a new configuration without ending anything that is up. Nothing: it is being loaded; else what is
+  /// wrong with it, and the old one stays.
+  virtual std::optional<std::string> reload(IkeConfig config) = 0;
   /// An IKE datagram that came in, without non-ESP marker.
   virtual void ike_receive(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) = 0;
   /// Ends an IKE SA and its children, telling the peer.

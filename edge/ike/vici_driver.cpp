@@ -6,9 +6,10 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <set>
 
 #include "base/app/log.hpp"
-#include "edge/ike/charon_settings.hpp"
+#include "edge/ike/connections.hpp"
 
 namespace sluice::edge {
 namespace {
@@ -26,9 +27,10 @@ bool lists(const vici::Message& message, std::string_view list_name, std::string
 }  // namespace
 
 struct ViciDriver::Session : std::enable_shared_from_this<ViciDriver::Session> {
-  Session(asio::io_context& context, const std::string& uri, const IkeConfig& settings, ViciEvents& sink)
+  Session(asio::io_context& context, const std::string& uri, std::shared_ptr<const IkeConfig> settings,
+          ViciEvents& sink)
       : io(context),
-        config(settings),
+        config(std::move(settings)),
         events(&sink),
         commands(io.get_executor(), uri),
         listener(io.get_executor(), uri),
@@ -37,6 +39,11 @@ struct ViciDriver::Session : std::enable_shared_from_this<ViciDriver::Session> {
   asio::awaitable<void> run();
   asio::awaitable<std::optional<vici::Error>> set_up();
   asio::awaitable<std::optional<vici::Error>> load();
+  asio::awaitable<std::optional<vici::Error>> load_once(const IkeConfig& settings);
+  asio::awaitable<std::optional<vici::Error>> load_each(const char* command, std::vector<vici::Message> all);
+  asio::awaitable<std::optional<vici::Error>> load_keys(std::vector<vici::Message> all);
+  asio::awaitable<std::optional<vici::Error>> unload_others(const CharonObjects& wanted);
+  asio::awaitable<void> load_anew();
   asio::awaitable<void> watch();
   asio::awaitable<bool> still_loaded();
   asio::awaitable<void> pause(std::chrono::milliseconds time);
@@ -44,10 +51,12 @@ struct ViciDriver::Session : std::enable_shared_from_this<ViciDriver::Session> {
   void close();
 
   asio::io_context& io;
-  const IkeConfig& config;
-  ViciEvents* events;  // null once stopped
+  std::shared_ptr<const IkeConfig> config;  // swapped whole by reload()
+  ViciEvents* events;                       // null once stopped
   vici::Client commands, listener;
   asio::steady_timer timer;
+  std::set<std::string> keys;  // charon's names of our private keys
+  bool loading = false;
   bool ready = false;
   bool lost = false;
 };
@@ -79,6 +88,7 @@ asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::set_up() {
   });
   std::vector<std::string> names{"ike-updown", "child-updown", "ike-rekey", "child-rekey"};
   if (auto error = co_await listener.subscribe(std::move(names))) co_return error;
+  keys.clear();  // another charon has none of them
   if (auto error = co_await load()) co_return error;
   // Events come already: what the list says twice is taken once.
   auto listed = co_await commands.stream("list-sas", "list-sa", {}, [this](const vici::Message& message) {
@@ -88,34 +98,111 @@ asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::set_up() {
   co_return std::nullopt;
 }
 
-asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load() {
-  for (auto& secret : secret_messages(config)) {
-    const auto done = co_await commands.command("load-shared", std::move(secret));
+asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load_each(const char* command,
+                                                                           std::vector<vici::Message> all) {
+  for (auto& arguments : all) {
+    const auto done = co_await commands.command(command, std::move(arguments));
     if (!done) co_return done.error();
   }
-  const auto done = co_await commands.command("load-conn", connection_message(config));
-  if (!done) co_return done.error();
   co_return std::nullopt;
+}
+
+/// charon names private keys itself; those it had before and that are no longer ours go.
+asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load_keys(std::vector<vici::Message> all) {
+  auto old = std::exchange(keys, {});
+  for (auto& arguments : all) {
+    const auto done = co_await commands.command("load-key", std::move(arguments));
+    if (!done) co_return done.error();
+    keys.insert(std::string(done->get("id")));
+  }
+  for (const auto& id : old) {
+    if (keys.contains(id)) continue;
+    const auto done = co_await commands.command("unload-key", vici::Message().add("id", id));
+    if (!done) co_return done.error();
+  }
+  co_return std::nullopt;
+}
+
+/// What an earlier configuration left. IKE SAs made with it stay.
+asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::unload_others(const CharonObjects& wanted) {
+  std::set<std::string, std::less<>> names, secrets;
+  for (const auto& connection : wanted.connections) names.insert(connection.entries().front().name);
+  for (const auto& secret : wanted.secrets) secrets.emplace(secret.get("id"));
+  const auto unload = [this](const char* listing, const char* list, const char* command, const char* argument,
+                             const auto& keep) -> asio::awaitable<std::optional<vici::Error>> {
+    const auto there = co_await commands.request(listing);
+    if (!there) co_return there.error();
+    const auto* found = there->list(list);
+    if (found == nullptr) co_return std::nullopt;
+    for (const auto& name : *found) {
+      if (!is_ours(name) || keep.contains(name)) continue;
+      const auto done = co_await commands.command(command, vici::Message().add(argument, name));
+      if (!done) co_return done.error();
+    }
+    co_return std::nullopt;
+  };
+  if (auto error = co_await unload("get-conns", "conns", "unload-conn", "name", names)) co_return error;
+  co_return co_await unload("get-shared", "keys", "unload-shared", "id", secrets);
+}
+
+asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load_once(const IkeConfig& settings) {
+  auto objects = charon_objects(settings);
+  if (auto error = co_await load_each("load-cert", objects.certificates)) co_return error;
+  if (auto error = co_await load_keys(std::move(objects.private_keys))) co_return error;
+  if (auto error = co_await load_each("load-shared", objects.secrets)) co_return error;
+  if (auto error = co_await load_each("load-conn", objects.connections)) co_return error;
+  co_return co_await unload_others(objects);
+}
+
+/// Again when reload() brought another configuration meanwhile.
+asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load() {
+  loading = true;
+  std::optional<vici::Error> error;
+  for (std::shared_ptr<const IkeConfig> settings; settings != config;) {
+    settings = config;
+    error = co_await load_once(*settings);
+  }
+  loading = false;
+  co_return error;
+}
+
+asio::awaitable<void> ViciDriver::Session::load_anew() {
+  const auto self = shared_from_this();
+  if (loading) co_return;
+  if (const auto error = co_await load()) {
+    app::log_error("loading into charon failed", {{"why", error->text}});
+  } else {
+    app::log_info("charon has the IKE configuration");
+  }
 }
 
 asio::awaitable<bool> ViciDriver::Session::still_loaded() {
   const auto connections = co_await commands.request("get-conns");
-  const auto keys = co_await commands.request("get-shared");
-  if (!connections || !keys) co_return true;  // no answer is no proof
-  for (const auto& secret : secret_messages(config)) {
-    if (!lists(*keys, "keys", secret.get("id"))) co_return false;
+  const auto shared = co_await commands.request("get-shared");
+  const auto private_keys = co_await commands.request("get-keys");
+  if (!connections || !shared || !private_keys) co_return true;  // no answer is no proof
+  const auto wanted = charon_objects(*config);
+  for (const auto& secret : wanted.secrets) {
+    if (!lists(*shared, "keys", secret.get("id"))) co_return false;
   }
-  co_return lists(*connections, "conns", kConnectionName);
+  for (const auto& id : keys) {
+    if (!lists(*private_keys, "keys", id)) co_return false;
+  }
+  for (const auto& connection : wanted.connections) {
+    if (!lists(*connections, "conns", connection.entries().front().name)) co_return false;
+  }
+  co_return true;
 }
 
 /// Until the connection is lost.
 asio::awaitable<void> ViciDriver::Session::watch() {
   while (!lost && events != nullptr) {
-    co_await pause(config.check_interval);
-    if (lost || events == nullptr || co_await still_loaded()) continue;
-    app::log_warning("charon no longer has our connection or keys, loading them again");
-    if (const auto error = co_await load())
-      app::log_error("loading into charon failed", {{"why", error->text}});
+    co_await pause(config->check_interval);
+    if (lost || events == nullptr || loading) continue;
+    const bool there = co_await still_loaded();
+    if (there || loading) continue;  // reload() may be at it by now
+    app::log_warning("charon no longer has our connections or keys, loading them again");
+    co_await load_anew();
   }
 }
 
@@ -156,8 +243,9 @@ asio::awaitable<void> ViciDriver::Session::end_peer(std::uint32_t uid) {
   if (!done) app::log_debug("terminating an IKE SA failed", {{"uid", uid}, {"why", done.error().text}});
 }
 
-ViciDriver::ViciDriver(asio::io_context& io, std::string uri, const IkeConfig& config, ViciEvents& events)
-    : session_(std::make_shared<Session>(io, uri, config, events)) {}
+ViciDriver::ViciDriver(asio::io_context& io, std::string uri, std::shared_ptr<const IkeConfig> config,
+                       ViciEvents& events)
+    : session_(std::make_shared<Session>(io, uri, std::move(config), events)) {}
 
 ViciDriver::~ViciDriver() {
   stop();
@@ -171,6 +259,12 @@ void ViciDriver::stop() {
   session_->events = nullptr;
   session_->ready = false;
   session_->close();
+}
+
+void ViciDriver::reload(std::shared_ptr<const IkeConfig> config) {
+  session_->config = std::move(config);
+  // Otherwise it is loaded once charon is there.
+  if (session_->ready) asio::co_spawn(session_->io, session_->load_anew(), asio::detached);
 }
 
 bool ViciDriver::ready() const {

@@ -1,5 +1,5 @@
 #pragma once
-// Drives one charon over vici: loads our connection and keys, follows what becomes of peers. Commands and
+// Drives one charon over vici: loads our connections and keys, follows what becomes of peers. Commands and
 // events are on two connections, because a slow answer must not hold back events; control-log is never asked
 // for (5.9.8 can deadlock over it). Thread: the event loop's.
 
@@ -38,8 +38,9 @@ std::optional<IkePeer> parse_ike_sa(const vici::Message& section);
 
 class ViciDriver {
  public:
-  /// `config` and `events` outlive the driver.
-  ViciDriver(boost::asio::io_context& io, std::string uri, const IkeConfig& config, ViciEvents& events);
+  /// `events` outlives the driver.
+  ViciDriver(boost::asio::io_context& io, std::string uri, std::shared_ptr<const IkeConfig> config,
+             ViciEvents& events);
   ~ViciDriver();
   ViciDriver(const ViciDriver&) = delete;
   ViciDriver& operator=(const ViciDriver&) = delete;
@@ -47,6 +48,8 @@ class ViciDriver {
   /// Connects and loads, again and again until stop(); charon may not be there yet.
   void start();
   void stop();
+  /// Loads what is new or changed, unloads what is gone; no IKE SA ends.
+  void reload(std::shared_ptr<const IkeConfig> config);
   bool ready() const;
   void terminate(std::uint32_t uid);
 

@@ -1,5 +1,5 @@
 #include "base/text.hpp"
-#include "edge/ike/charon_settings.hpp"
+#include "edge/ike/connections.hpp"
 #include "edge/ike/vici_driver.hpp"
 
 namespace sluice::edge {
@@ -50,6 +50,14 @@ void for_children(const vici::Message& ike, F each) {
   for (const auto& entry : children->entries()) {
     if (const auto* child = entry.section()) each(*child);
   }
+}
+
+/// The section of an IKE SA of one of our connections; events and lists carry one IKE SA each.
+const vici::Message* our_ike_sa(const vici::Message& message) {
+  for (const auto& entry : message.entries()) {
+    if (entry.section() != nullptr && is_ours(entry.name)) return entry.section();
+  }
+  return nullptr;
 }
 
 void on_ike_updown(const vici::Message& ike, bool up, ViciEvents& events) {
@@ -110,7 +118,7 @@ std::optional<IkePeer> parse_ike_sa(const vici::Message& section) {
 
 void dispatch_vici_event(const std::string& name, const vici::Message& message, ViciEvents& events) {
   const bool up = message.flag("up").value_or(false);
-  const auto* ike = message.section(kConnectionName);
+  const auto* ike = our_ike_sa(message);
   if (ike == nullptr) return;
   if (name == "ike-updown") {
     on_ike_updown(*ike, up, events);
@@ -124,7 +132,7 @@ void dispatch_vici_event(const std::string& name, const vici::Message& message, 
 }
 
 void dispatch_list_sa(const vici::Message& message, ViciEvents& events) {
-  const auto* ike = message.section(kConnectionName);
+  const auto* ike = our_ike_sa(message);
   if (ike == nullptr || ike->get("state") != "ESTABLISHED") return;
   const auto peer = parse_ike_sa(*ike);
   if (!peer) return;

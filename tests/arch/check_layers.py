@@ -21,7 +21,7 @@ LAYERS: dict[str, list[str]] = {
     "proto/channel": ["base", "esp", "proto/schema"],
     "proto/transport": ["base", "base/app", "esp", "proto/channel", "proto/schema"],
     "edge/ike": ["base", "base/app", "vici", "vici/shell"],
-    "edge/config": ["base", "base/app"],
+    "edge/config": ["base", "base/app", "edge/ike"],
     "edge/ctl": ["base", "base/app", "vici", "vici/shell"],
     "edge/admin": ["base", "base/app", "vici", "vici/shell", "edge/ike"],
     "edge/probe": ["base", "base/app", "l2tp", "ppp", "proto/channel", "edge"],

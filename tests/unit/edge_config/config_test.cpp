@@ -107,6 +107,83 @@ TEST_F(ConfigTest, ReadsWhomProbesLogInAs) {
   EXPECT_THAT(errors(good_ + "[probe]\npassword_file = \"probe\"\n"), HasSubstr("go together"));
 }
 
+TEST_F(ConfigTest, RefusesASecretThatTheGroupCanRead) {
+  write("psk", "a-pre-shared-key-long-enough\n", 0640);
+  EXPECT_THAT(errors(good_), AllOf(HasSubstr("its group"), HasSubstr("chmod 0600")));
+}
+
+TEST_F(ConfigTest, NamesProfilesAndMethodsThatThereAre) {
+  auto text = good_;
+  text.insert(text.find("[[psk]]"), "profiles = [\"windos\"]\nauth = [\"aggressive\"]\n");
+  EXPECT_THAT(errors(text), AllOf(HasSubstr(":5:12: listen.profiles must be a list of some of \"modern\""),
+                                  HasSubstr("listen.auth must be a list of some of \"psk\"")));
+}
+
+TEST_F(ConfigTest, WeakProfilesAreTakenByNameWithAWarning) {
+  auto text = good_;
+  text.insert(text.find("[[psk]]"), "profiles = [\"modern\", \"android-legacy\"]\n");
+  const auto result = parse(text);
+  ASSERT_TRUE(result) << errors(text);
+  EXPECT_THAT(result->config.listeners.at(0).profiles,
+              ::testing::ElementsAre(IkeProfile::kModern, IkeProfile::kAndroidLegacy));
+  EXPECT_THAT(result->warnings, ::testing::Contains(HasSubstr("android-legacy")));
+  EXPECT_TRUE(parse(good_)->warnings.empty());
+}
+
+TEST_F(ConfigTest, SeveralListenersEachHaveTheirOwn) {
+  write("psk2", "another-pre-shared-key-long\n", 0600);
+  const auto text = good_ +
+                    "[[listener]]\nname = \"old\"\naddresses = [\"192.0.2.9\"]\nprofiles = [\"windows\"]\n"
+                    "[[psk]]\nlistener = \"old\"\nfile = \"psk2\"\n";
+  const auto result = parse(text);
+  ASSERT_TRUE(result) << errors(text);
+  ASSERT_EQ(result->config.listeners.size(), 2U);
+  EXPECT_EQ(result->config.listeners[0].name, "main");
+  EXPECT_EQ(result->config.listeners[1].name, "old");
+  EXPECT_EQ(result->config.listen_addresses.size(), 3U) << "every listener's";
+  EXPECT_EQ(result->config.psks.at(1).listener, "old");
+  EXPECT_THAT(errors(good_ + "[[listener]]\nname = \"x\"\naddresses = [\"192.0.2.1\"]\n"),
+              HasSubstr("two listeners have the address 192.0.2.1"));
+}
+
+TEST_F(ConfigTest, ListenersMayStandAlone) {
+  auto text = good_;
+  const auto listen = text.find("[listen]");
+  text.replace(listen, text.find("[[psk]]") - listen,
+               "[[listener]]\nname = \"only\"\naddresses = [\"192.0.2.1\"]\n");
+  const auto result = parse(text);
+  ASSERT_TRUE(result) << errors(text);
+  ASSERT_EQ(result->config.listeners.size(), 1U);
+  EXPECT_EQ(result->config.listeners[0].name, "only");
+}
+
+TEST_F(ConfigTest, NoListenerIsAnError) {
+  auto text = good_;
+  const auto listen = text.find("[listen]");
+  text.erase(listen, text.find("[[psk]]") - listen);
+  EXPECT_THAT(errors(text), HasSubstr("listen.addresses: must name at least one"));
+}
+
+TEST_F(ConfigTest, UsersComeFromAFileOfTheirOwn) {
+  write("users.toml", "[[user]]\nname = \"alice\"\npassword = \"wonder\"\n", 0600);
+  const auto text = good_ + "[ike]\nusers = \"users.toml\"\n";
+  const auto result = parse(text);
+  ASSERT_TRUE(result) << errors(text);
+  ASSERT_EQ(result->config.ike_users.size(), 1U);
+  EXPECT_EQ(result->config.ike_users[0].password.text(), "wonder");
+  write("users.toml", "[[user]]\nnam = \"alice\"\n", 0600);
+  EXPECT_THAT(errors(text), AllOf(HasSubstr("users.toml:2:1: unknown key user.nam"), HasSubstr("ike.users")));
+  write("users.toml", "", 0644);
+  EXPECT_THAT(errors(text), HasSubstr("chmod 0600"));
+}
+
+TEST_F(ConfigTest, MethodsNeedWhatTheyUse) {
+  auto text = good_;
+  text.insert(text.find("[[psk]]"), "auth = [\"psk\", \"xauth-psk\", \"certificate\", \"eap-radius\"]\n");
+  EXPECT_THAT(errors(text), AllOf(HasSubstr("need users"), HasSubstr("needs a certificate"),
+                                  HasSubstr("the CA they must come from"), HasSubstr("a RADIUS server")));
+}
+
 TEST_F(ConfigTest, RefusesClashingPorts) {
   EXPECT_THAT(errors(good_ + "[operations]\n[dataplane]\n[log]\n[edge2]\n"), HasSubstr("unknown key edge2"));
   auto text = good_;

@@ -38,46 +38,19 @@ TEST(CharonSettings, HoldNoSecretAndNoLogLevelThatWouldPrintOne) {
   EXPECT_THAT(text, HasSubstr("default = 2\n"));
 }
 
-TEST(CharonSettings, ConnectionIsForL2tpClients) {
-  const vici::Message message = connection_message(example());
-  const auto* connection = message.section(kConnectionName);
-  ASSERT_NE(connection, nullptr);
-  EXPECT_EQ(connection->get("version"), "0");
-  EXPECT_EQ(connection->get("unique"), "never");
-  EXPECT_EQ(connection->get("aggressive"), "no");
-  EXPECT_EQ(connection->get("dpd_delay"), "0s");
-  EXPECT_EQ(connection->get("rekey_time"), "0s");
-  EXPECT_THAT(*connection->list("local_addrs"), testing::ElementsAre("%any"));
-  const auto* child = connection->section("children")->section(kChildName);
-  ASSERT_NE(child, nullptr);
-  EXPECT_EQ(child->get("mode"), "transport");
-  EXPECT_EQ(child->get("mark_in"), "%unique");
-  EXPECT_THAT(*child->list("local_ts"), testing::ElementsAre("dynamic[udp/1701]"));
-}
-
-TEST(CharonSettings, WeakAlgorithmsOnlyWhenAskedFor) {
-  const auto has = [](const std::vector<std::string>& proposals, const char* word) {
-    for (const auto& proposal : proposals) {
-      if (proposal.find(word) != std::string::npos) return true;
-    }
-    return false;
-  };
-  for (const char* weak : {"3des", "modp1024", "md5"}) {
-    EXPECT_FALSE(has(default_ike_proposals(false), weak));
-    EXPECT_FALSE(has(default_esp_proposals(false), weak));
-  }
-  EXPECT_TRUE(has(default_ike_proposals(true), "modp1024"));
-  EXPECT_TRUE(has(default_esp_proposals(true), "3des"));
-}
-
-TEST(CharonSettings, SecretsGoToTheirOwnersAndAreHiddenWhenPrinted) {
-  const auto messages = secret_messages(example());
-  ASSERT_EQ(messages.size(), 2u);
-  EXPECT_EQ(messages[0].list("owners"), nullptr);
-  EXPECT_EQ(messages[0].get("data"), "open sesame");
-  EXPECT_THAT(messages[0].to_text(), Not(HasSubstr("sesame")));
-  EXPECT_THAT(*messages[1].list("owners"), Contains("a@b.example"));
-  EXPECT_NE(messages[0].get("id"), messages[1].get("id"));
+TEST(CharonSettings, RadiusSecretsLieInAFileOfTheirOwn) {
+  IkeConfig config = example();
+  EXPECT_THAT(charon_settings(config, kPaths), Not(HasSubstr("radius")));
+  config.listeners.at(0).auth = {IkeAuth::kEapRadius};
+  config.radius.push_back({*Endpoint::parse("10.0.0.5:1812"), Secret(std::string_view("radius \"sesame\""))});
+  const std::string text = charon_settings(config, kPaths);
+  EXPECT_THAT(text, HasSubstr(" eap-radius\n"));
+  EXPECT_THAT(text, HasSubstr("include radius.conf\n"));
+  EXPECT_THAT(text, Not(HasSubstr("sesame")));
+  const Secret radius = radius_settings(config);
+  EXPECT_THAT(std::string(radius.text()), HasSubstr("address = 10.0.0.5\n"));
+  EXPECT_THAT(std::string(radius.text()), HasSubstr("auth_port = 1812\n"));
+  EXPECT_THAT(std::string(radius.text()), HasSubstr("secret = \"radius \\\"sesame\\\"\"\n"));
 }
 
 TEST(CharonSettings, ChecksNameWhatIsWrong) {

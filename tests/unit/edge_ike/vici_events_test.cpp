@@ -50,7 +50,7 @@ vici::Message child_sa() {
 }
 vici::Message ours(vici::Message content) {
   vici::Message out;
-  out.add_section(kConnectionName, std::move(content));
+  out.add_section("sluice-psk-main", std::move(content));
   return out;
 }
 

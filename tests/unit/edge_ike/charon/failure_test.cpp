@@ -62,7 +62,7 @@ TEST(Failure, WrongPskInIkev2NamesThePeerAndEndsTheClientsAttempt) {
 }
 
 TEST(Failure, NoCommonIkeAlgorithms) {
-  World world([](IkeConfig& config) { config.ike_proposals = {"aes256-sha256-ecp521"}; });
+  World world([](IkeConfig& config) { config.listeners.at(0).ike_proposals = {"aes256-sha256-ecp521"}; });
   Client& client = world.add_client({}, kNat);
   fail_to_connect(world, client);
   EXPECT_EQ(world.events.failures.at(0).cause, "ike_proposal");
@@ -70,7 +70,7 @@ TEST(Failure, NoCommonIkeAlgorithms) {
 }
 
 TEST(Failure, NoCommonEspAlgorithms) {
-  World world([](IkeConfig& config) { config.esp_proposals = {"aes256gcm16"}; });
+  World world([](IkeConfig& config) { config.listeners.at(0).esp_proposals = {"aes256gcm16"}; });
   Client& client = world.add_client({}, kNat);
   world.start();
   client.dial();

@@ -245,7 +245,7 @@ TEST_F(Trouble, UnloadedConnectionIsSeenAndLoadedAgain) {
       world.io,
       [&]() -> boost::asio::awaitable<void> {
         co_await admin.connect();
-        const auto done = co_await admin.command("unload-conn", vici::Message().add("name", kConnectionName));
+        const auto done = co_await admin.command("unload-conn", vici::Message().add("name", "sluice-psk-main"));
         unloaded = done.ok();
         boost::asio::steady_timer timer(world.io);
         while (!back) {

@@ -1,0 +1,125 @@
+#include "edge/ike/config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <set>
+
+#include "base/text.hpp"
+
+namespace sluice::edge {
+namespace {
+
+struct Name {
+  IkeAuth auth;
+  std::string_view name;
+};
+constexpr std::array kNames{
+    Name{IkeAuth::kPsk, "psk"},
+    Name{IkeAuth::kCertificate, "certificate"},
+    Name{IkeAuth::kXauthPsk, "xauth-psk"},
+    Name{IkeAuth::kXauthCertificate, "xauth-certificate"},
+    Name{IkeAuth::kEapMschapv2, "eap-mschapv2"},
+    Name{IkeAuth::kEapRadius, "eap-radius"},
+};
+static_assert(kNames.size() == static_cast<std::size_t>(IkeAuth::kCount));
+
+void check_listener(const IkeConfig& config, const IkeListener& listener, std::vector<std::string>& faults) {
+  const std::string where = "listener '" + escaped(listener.name) + "': ";
+  const auto usable = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-'; };
+  if (listener.name.empty() || !std::ranges::all_of(listener.name, usable))
+    faults.push_back(where + "its name must be of letters, digits and '-'");
+  if (listener.auth.empty()) faults.push_back(where + "no way of authentication is given");
+  if (listener.profiles.empty() && listener.ike_proposals.empty())
+    faults.push_back(where + "no profile is given, so that it would offer no algorithm");
+  if (listener.uses_psk()) {
+    const auto fits = [&](const IkePsk& psk) {
+      return psk.listener.empty() || psk.listener == listener.name;
+    };
+    if (std::ranges::none_of(config.psks, fits))
+      faults.push_back(where + "there is no pre-shared key for it: no client could authenticate");
+  }
+  if (listener.shows_certificate() && (listener.certificates.empty() || listener.private_key.empty()))
+    faults.push_back(where + "its authentication needs a certificate and the key to it");
+  if (listener.asks_certificate() && listener.client_cas.empty())
+    faults.push_back(where + "clients with certificates need the CA they must come from");
+  const bool passwords = listener.uses(IkeAuth::kXauthPsk) || listener.uses(IkeAuth::kXauthCertificate) ||
+                         listener.uses(IkeAuth::kEapMschapv2);
+  if (passwords && config.users.empty())
+    faults.push_back(where + "XAuth and EAP-MSCHAPv2 need users, and there are none");
+  if (listener.uses(IkeAuth::kEapRadius) && config.radius.empty())
+    faults.push_back(where + "EAP-RADIUS needs a RADIUS server, and there is none");
+}
+
+void check_listeners(const IkeConfig& config, std::vector<std::string>& faults) {
+  if (config.listeners.empty()) faults.emplace_back("there is no listener");
+  std::set<std::string> names;
+  std::set<IpAddress> addresses;
+  for (const auto& listener : config.listeners) {
+    check_listener(config, listener, faults);
+    if (!names.insert(listener.name).second)
+      faults.push_back("two listeners are named '" + escaped(listener.name) + "'");
+    for (const auto& address : listener.addresses) {
+      if (!addresses.insert(address).second)
+        faults.push_back("two listeners have the address " + address.to_string());
+    }
+    if (listener.addresses.empty() && config.listeners.size() > 1)
+      faults.push_back("listener '" + escaped(listener.name) + "': it has no address");
+  }
+}
+
+void check_psks(const IkeConfig& config, std::vector<std::string>& faults) {
+  for (const auto& psk : config.psks) {
+    if (psk.secret.empty()) faults.emplace_back("a pre-shared key is empty");
+    if (psk.listener.empty()) continue;
+    if (!psk.identities.empty())
+      faults.emplace_back("a pre-shared key is for an identity or for a listener, not both");
+    if (std::ranges::find(config.listeners, psk.listener, &IkeListener::name) == config.listeners.end())
+      faults.push_back("a pre-shared key is for listener '" + escaped(psk.listener) +
+                       "', which is not there");
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(IkeAuth auth) {
+  return kNames.at(static_cast<std::size_t>(auth)).name;
+}
+
+std::optional<IkeAuth> parse_ike_auth(std::string_view name) {
+  const auto* found = std::ranges::find(kNames, name, &Name::name);
+  if (found == kNames.end()) return std::nullopt;
+  return found->auth;
+}
+
+std::vector<std::string_view> ike_auth_names() {
+  std::vector<std::string_view> out;
+  for (const auto& row : kNames) out.push_back(row.name);
+  return out;
+}
+
+bool IkeListener::uses(IkeAuth method) const {
+  return std::ranges::find(auth, method) != auth.end();
+}
+
+bool IkeListener::shows_certificate() const {
+  return std::ranges::any_of(
+      auth, [](IkeAuth method) { return method != IkeAuth::kPsk && method != IkeAuth::kXauthPsk; });
+}
+
+std::vector<std::string> ike_proposals(const IkeListener& listener) {
+  return listener.ike_proposals.empty() ? ike_proposals(listener.profiles) : listener.ike_proposals;
+}
+
+std::vector<std::string> esp_proposals(const IkeListener& listener) {
+  return listener.esp_proposals.empty() ? esp_proposals(listener.profiles) : listener.esp_proposals;
+}
+
+std::vector<std::string> check_ike(const IkeConfig& config) {
+  std::vector<std::string> faults;
+  check_listeners(config, faults);
+  check_psks(config, faults);
+  return faults;
+}
+
+}  // namespace sluice::edge
