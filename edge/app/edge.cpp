@@ -41,6 +41,24 @@ T or_throw(Result<T, std::string> result) {
   return std::move(result).value();
 }
 
+IkeConfig ike_config(Config& config) {
+  IkeConfig ike;
+  ike.run_dir = config.run_dir / "ike";
+  ike.charon_path = config.charon;
+  ike.plugin_path = config.plugin;
+  ike.user = config.ike_user;
+  ike.local_addresses = config.listen_addresses;
+  for (auto& psk : config.psks) {
+    IkePsk entry;
+    if (psk.identity != "%any") entry.identities.push_back(psk.identity);
+    entry.secret = std::move(psk.secret);
+    ike.psks.push_back(std::move(entry));
+  }
+  ike.ike_port = static_cast<std::uint16_t>(config.ike_port);
+  ike.natt_port = static_cast<std::uint16_t>(config.natt_port);
+  return ike;
+}
+
 }  // namespace
 
 Edge::Edge(boost::asio::io_context& io, Config config)
@@ -49,7 +67,11 @@ Edge::Edge(boost::asio::io_context& io, Config config)
       started_at_(unix_now()),
       woken_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       woken_(io),
-      timer_(io) {
+      timer_(io),
+      contacts_(random_, [this](const Endpoint& remote) {
+        const auto* peer = peers_->at(remote);
+        return peer == nullptr ? std::string() : peer->correlation_id;
+      }) {
   if (!woken_fd_) throw std::runtime_error("no file descriptor is left");
   woken_.assign(woken_fd_.release());
   worker_count_ = config_.workers != 0 ? config_.workers : std::max(1U, std::thread::hardware_concurrency());
@@ -58,6 +80,16 @@ Edge::Edge(boost::asio::io_context& io, Config config)
 }
 
 Edge::~Edge() = default;
+
+PipelineLimits Edge::pipeline_limits() {
+  PipelineLimits limits{.control_per_second = config_.control_per_second, .mtu = config_.mtu, .ike = {}};
+  limits.ike = {.per_source = config_.ike_per_source,
+                .per_prefix = config_.ike_per_prefix,
+                .new_sources = config_.ike_new_sources,
+                .key = {}};
+  random_.fill(limits.ike.key);
+  return limits;
+}
 
 void Edge::make_workers() {
   std::vector<std::vector<UdpPort>> natt;
@@ -74,7 +106,7 @@ void Edge::make_workers() {
     auto engine = or_throw(esp::make_engine(config_.engine, random_));
     workers_.push_back(std::make_unique<Worker>(
         i, std::move(ports), std::move(engine), config_.replay_window, woken_.native_handle(),
-        PipelineLimits{.control_per_second = config_.control_per_second, .mtu = config_.mtu},
+        pipeline_limits(),
         WorkerTuning{.pin = config_.pin, .busy_poll = std::chrono::microseconds(config_.busy_poll_us)}));
   }
   app::log_info("data plane ready", {LogField("workers", worker_count_),
@@ -105,12 +137,14 @@ void Edge::make_tables() {
       PeersConfig{.workers = worker_count_,
                   .replay_window = config_.replay_window,
                   .delete_grace = config_.delete_grace,
-                  .peer_grace = config_.peer_grace},
+                  .peer_grace = config_.peer_grace,
+                  .orphan_idle = config_.orphan_idle},
       PeersContext{.random = random_,
                    .now = app::now,
                    .unix_seconds = unix_now,
                    .post = post,
-                   .peer_gone = [this](const Peer& peer) { relays_->on_peer_gone(peer); }});
+                   .peer_gone = [this](const Peer& peer) { relays_->on_peer_gone(peer); },
+                   .contact_id = [this](const Endpoint& remote) { return contacts_.id_at(remote); }});
   backends_ = std::make_unique<Backends>(
       config_.agents,
       BackendsContext{.now = app::now, .unix_seconds = unix_now, .post = post, .workers = worker_count_},
@@ -231,13 +265,6 @@ void Edge::start() {
   tick();
 }
 
-std::optional<std::string> Edge::reload(Config config) {
-  if (config.listen_addresses != config_.listen_addresses)
-    return "the addresses that clients dial take effect at a restart only";
-  if (auto fault = ike_->reload(ike_config(config))) return fault;
-  return std::nullopt;
-}
-
 void Edge::stop() {
   if (std::exchange(stopping_, true)) return;
   app::log_info("stopping");
@@ -268,13 +295,15 @@ void Edge::take_events() {
 
 void Edge::take(Event event) {
   if (auto* ike = std::get_if<IkeArrived>(&event)) {
-    ike_->ike_receive(ike->local, ike->remote, ike->marker, ike->datagram);
+    take_ike(*ike);
   } else if (auto* sccrq = std::get_if<SccrqArrived>(&event)) {
     relays_->on_sccrq(*sccrq);
   } else if (auto* observed = std::get_if<TunnelObserved>(&event)) {
     relays_->on_observed(std::move(*observed));
   } else if (auto* moved = std::get_if<PeerMoved>(&event)) {
-    app::log_info("client moved", {LogField("from", moved->old_remote.to_string()),
+    const auto* peer = peers_->find(moved->peer);
+    app::log_info("client moved", {LogField("id", peer == nullptr ? "" : peer->correlation_id),
+                                   LogField("from", moved->old_remote.to_string()),
                                    LogField("to", moved->new_remote.to_string())});
     peers_->moved(moved->peer, moved->new_remote);
     ike_->moved(moved->inbound, moved->local, moved->old_remote, moved->new_remote);
@@ -285,6 +314,11 @@ void Edge::take(Event event) {
   } else if (auto* arrived = std::get_if<ProbeArrived>(&event)) {
     probes_->on_packet(*arrived);
   }
+}
+
+void Edge::take_ike(const IkeArrived& ike) {
+  contacts_.arrived(ike.remote, ike.datagram, ike.proven);
+  ike_->ike_receive(ike.local, ike.remote, ike.marker, ike.datagram);
 }
 
 void Edge::tick() {
@@ -349,15 +383,21 @@ void Edge::child_down(IkeSaId ike_sa, Spi inbound, Spi) {
 
 void Edge::ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
                       const std::string& text) {
-  app::log_warning("IKE failed", {LogField("client", remote.to_string()), LogField("identity", identity),
-                                  LogField("cause", cause), LogField("text", text)});
+  const auto id = contacts_.id_at(remote);
+  app::log_warning("IKE failed",
+                   {LogField("id", id), LogField("client", remote.to_string()),
+                    LogField("identity", identity), LogField("cause", cause), LogField("text", text)});
   operations_->notice({.level = NoticeLevel::kWarning,
                        .topic = "ike",
-                       .correlation_id = {},
+                       .correlation_id = id,
                        .text = remote.to_string() + " " + cause + ": " + text});
 }
 
 void Edge::ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) {
+  const auto leave = contacts_.leaves(remote, datagram);
+  if (!leave.allowed) return;
+  // Before the datagram leaves, so that the worker knows when the answer to it comes.
+  if (leave.token != 0) post(kIkeWorker, ExpectIke{remote.address, leave.token});
   ike_sender_.send(local, remote, marker, datagram);
 }
 

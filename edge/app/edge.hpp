@@ -19,6 +19,7 @@
 #include "edge/dataplane/worker.hpp"
 #include "edge/ike/charon_provider.hpp"
 #include "edge/probe/probes.hpp"
+#include "edge/relay/contacts.hpp"
 #include "edge/relay/peers.hpp"
 #include "edge/relay/relays.hpp"
 #include "proto/transport/channel_listener.hpp"
@@ -35,9 +36,6 @@ class Edge final : public IkeEvents, public StateView {
 
   /// Starts charon, the agents' listener and the operations socket. Throws like the constructor.
   void start();
-  /// Takes over what `config` says of IKE: listeners, keys, certificates, CRLs, users. Nobody who is connected
-  /// is dropped. Nothing on success, else why nothing was changed.
-  std::optional<std::string> reload(Config config);
   /// Tells clients and agents, ends charon. Afterwards the io_context runs dry.
   void stop();
 
@@ -61,6 +59,7 @@ class Edge final : public IkeEvents, public StateView {
   StatsView stats() const override;
 
  private:
+  PipelineLimits pipeline_limits();
   void make_workers();
   void make_tables();
   void make_probes();
@@ -71,6 +70,7 @@ class Edge final : public IkeEvents, public StateView {
   void wait_for_events();
   void take_events();
   void take(Event event);
+  void take_ike(const IkeArrived& ike);
   void tick();
   void end_peer(PeerId peer);
   SessionView session_view(const Relay& relay, const AgentSession* session) const;
@@ -89,6 +89,7 @@ class Edge final : public IkeEvents, public StateView {
   bool ike_ready_ = false;
 
   IkeSender ike_sender_;
+  Contacts contacts_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Backends> backends_;

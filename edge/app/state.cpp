@@ -236,6 +236,7 @@ std::vector<DropView> Edge::drops() const {
     add_drops(out, "channel", pipeline.channel_esp_drops(),
               [](esp::DropReason d) { return esp::drop_reason_name(d); });
     add_drops(out, "l2tp", pipeline.l2tp_drops(), [](l2tp::DropReason d) { return l2tp::to_string(d); });
+    add_drops(out, "ike", pipeline.ike_drops(), [](IkeDrop d) { return name_of(d); });
     if (const auto oversize = pipeline.oversize().read(); oversize > 0) {
       out.push_back({"relay", "oversize-fragmented", oversize});
     }
@@ -245,6 +246,8 @@ std::vector<DropView> Edge::drops() const {
     for (const auto& port : ports.raw) add_port_drops(out, "ip-esp", port.counts());
     for (const auto& port : ports.channel) add_port_drops(out, "udp-channel", port.counts());
   }
+  if (contacts_.too_large().read() > 0)
+    out.push_back({"ike", "answer-larger-than-question", contacts_.too_large().read()});
   if (ike_sender_.failed().read() > 0) out.push_back({"ike", "send-failed", ike_sender_.failed().read()});
   return out;
 }

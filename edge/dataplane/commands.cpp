@@ -19,6 +19,7 @@ Pipeline::Pipeline(std::unique_ptr<esp::Engine> engine, std::uint32_t replay_win
       replay_window_(replay_window),
       emit_(std::move(emit)),
       limits_(limits),
+      guard_(limits.ike),
       work_(std::make_unique<Workspace>()) {}
 
 Pipeline::~Pipeline() = default;
@@ -44,6 +45,14 @@ Pipeline::PeerState& Pipeline::peer_for(const AddSa& command) {
   slot->remote = spec.inbound ? spec.source : spec.destination;
   slot->udp_encapsulated = spec.udp_encapsulated;
   return *slot;
+}
+
+void Pipeline::apply_one(ExpectIke& command, Instant, OutgoingBatch&) {
+  guard_.expect(command.source, command.token);
+}
+
+void Pipeline::apply_one(LiveSource& command, Instant, OutgoingBatch&) {
+  command.live ? guard_.add_live(command.source) : guard_.remove_live(command.source);
 }
 
 void Pipeline::apply_one(ExpectSpi& command, Instant, OutgoingBatch&) {

@@ -38,6 +38,21 @@ struct RelayStats {
 // ---- control to worker
 // --------------------------------------------------------------------------------------------
 
+/// The worker that all IKE comes to: it alone has the plain port, and the zero marker on the other steers
+/// there.
+inline constexpr std::uint32_t kIkeWorker = 0;
+
+/// IKE goes to `source` that carries this (IkeView::token): whoever sends it back receives what we send
+/// there.
+struct ExpectIke {
+  IpAddress source;
+  std::uint64_t token = 0;
+};
+/// One more peer with live SAs is at this address, or one fewer.
+struct LiveSource {
+  IpAddress source;
+  bool live = false;
+};
 /// An SPI was given out: its first packets may come before its SA.
 struct ExpectSpi {
   Spi spi;
@@ -120,9 +135,9 @@ struct RemovePaths {
 };
 struct StopWorker {};
 
-using Command =
-    std::variant<std::monostate, ExpectSpi, AddSa, RemoveSa, MovePeer, RemovePeer, BindRelay, UnbindRelay,
-                 Farewell, SendL2tp, BindProbe, SendProbe, AddPath, RemovePaths, StopWorker>;
+using Command = std::variant<std::monostate, ExpectIke, LiveSource, ExpectSpi, AddSa, RemoveSa, MovePeer,
+                             RemovePeer, BindRelay, UnbindRelay, Farewell, SendL2tp, BindProbe, SendProbe,
+                             AddPath, RemovePaths, StopWorker>;
 
 // ---- worker to control
 // --------------------------------------------------------------------------------------------
@@ -131,6 +146,7 @@ using Command =
 struct IkeArrived {
   Endpoint local, remote;
   bool marker = false;
+  bool proven = false;  ///< its address receives our answers
   ByteVector datagram;
 };
 /// An SCCRQ that belongs to no relay.

@@ -19,11 +19,8 @@ bool has_more(const Port& port) {
 
 }  // namespace
 
-PacketLoop::PacketLoop(WorkerPorts ports, std::unique_ptr<Pipeline> pipeline, Pipeline::Emit emit, int wake)
-    : ports_(std::move(ports)),
-      pipeline_(std::move(pipeline)),
-      emit_(std::move(emit)),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+PacketLoop::PacketLoop(WorkerPorts ports, std::unique_ptr<Pipeline> pipeline, int wake)
+    : ports_(std::move(ports)), pipeline_(std::move(pipeline)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   const auto watch = [this](int fd, std::uint64_t name) {
     epoll_event event{};
     event.events = EPOLLIN;
@@ -76,14 +73,9 @@ bool PacketLoop::receive(Instant now) {
   backlog_ = false;
   received_ = false;
   std::size_t first = 0;
-  receive_from(
-      ports_.ike, first, [this](const transport::UdpPort& port, std::span<transport::RxPacket> burst) {
-        for (auto& rx : burst) {
-          const auto bytes = rx.packet.bytes();
-          emit_(IkeArrived{
-              {rx.local, port.local().port}, rx.remote, false, ByteVector(bytes.begin(), bytes.end())});
-        }
-      });
+  receive_from(ports_.ike, first, [&](const transport::UdpPort& port, std::span<transport::RxPacket> burst) {
+    pipeline_->from_ike(burst, port.local().port, now);
+  });
   first += ports_.ike.size();
   receive_from(ports_.natt, first, [&](const transport::UdpPort& port, std::span<transport::RxPacket> burst) {
     pipeline_->from_clients(burst, port.local().port, now, out_);

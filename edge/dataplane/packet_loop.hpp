@@ -25,7 +25,7 @@ struct WorkerPorts {
 class PacketLoop {
  public:
   /// `wake` ends a wait(); the loop does not read it. Throws std::runtime_error when the system refuses.
-  PacketLoop(WorkerPorts ports, std::unique_ptr<Pipeline> pipeline, Pipeline::Emit emit, int wake);
+  PacketLoop(WorkerPorts ports, std::unique_ptr<Pipeline> pipeline, int wake);
 
   /// Waits for packets or `wake`, at most so long; not at all while a port has packets left. True: `wake` is
   /// readable.
@@ -47,7 +47,6 @@ class PacketLoop {
 
   WorkerPorts ports_;
   std::unique_ptr<Pipeline> pipeline_;
-  Pipeline::Emit emit_;
   app::UniqueFd epoll_;
   std::vector<epoll_event> events_;
   std::vector<std::uint8_t> ready_;  // a flag for each port: ike, natt, raw, channel in that order

@@ -16,6 +16,7 @@
 #include "edge/dataplane/drops.hpp"
 #include "edge/dataplane/early_packets.hpp"
 #include "edge/dataplane/flat_table.hpp"
+#include "edge/dataplane/ike_guard.hpp"
 #include "edge/dataplane/messages.hpp"
 #include "esp/engine.hpp"
 #include "l2tp/drop_reason.hpp"
@@ -49,6 +50,7 @@ class OutgoingBatch {
 struct PipelineLimits {
   std::uint32_t control_per_second = 100;  ///< L2TP control messages of one peer; 0: no limit
   std::uint32_t mtu = 1500;                ///< of the path to the clients, bytes
+  IkeLimits ike;
 };
 
 class Pipeline {
@@ -60,6 +62,8 @@ class Pipeline {
            PipelineLimits limits = {});
   ~Pipeline();
 
+  /// Datagrams from the UDP port that has nothing but IKE.
+  void from_ike(std::span<const transport::RxPacket> packets, std::uint16_t local_port, Instant now);
   /// Datagrams from the UDP port where IKE has a marker, and ESP packets without UDP. At most kMaxBurst each.
   void from_clients(std::span<transport::RxPacket> packets, std::uint16_t local_port, Instant now,
                     OutgoingBatch& out);
@@ -76,6 +80,7 @@ class Pipeline {
   const CounterArray<esp::DropReason>& client_esp_drops() const { return client_esp_drops_; }
   const CounterArray<esp::DropReason>& channel_esp_drops() const { return channel_esp_drops_; }
   const CounterArray<l2tp::DropReason>& l2tp_drops() const { return l2tp_drops_; }
+  const CounterArray<IkeDrop>& ike_drops() const { return ike_drops_; }
   const Counter& keepalives() const { return keepalives_; }
   /// Packets to clients that do not fit the MTU whole: sent, and fragmented by the kernel.
   const Counter& oversize() const { return oversize_; }
@@ -118,6 +123,8 @@ class Pipeline {
   using PathKey = std::pair<BackendId, std::uint32_t>;
 
   // upstream
+  void take_ike(Bytes message, const transport::RxPacket& from, std::uint16_t local_port, bool marker,
+                Instant now);
   void open_from_clients(std::span<transport::RxPacket* const> packets, std::uint16_t local_port,
                          Instant now);
   void hold_or_drop(const transport::RxPacket& packet, std::uint16_t local_port, Instant now);
@@ -143,6 +150,8 @@ class Pipeline {
 
   // state
   PeerState& peer_for(const AddSa& command);
+  void apply_one(ExpectIke& command, Instant now, OutgoingBatch& out);
+  void apply_one(LiveSource& command, Instant now, OutgoingBatch& out);
   void apply_one(ExpectSpi& command, Instant now, OutgoingBatch& out);
   void apply_one(AddSa& command, Instant now, OutgoingBatch& out);
   void apply_one(RemoveSa& command, Instant now, OutgoingBatch& out);
@@ -173,6 +182,7 @@ class Pipeline {
   std::uint32_t replay_window_;
   Emit emit_;
   PipelineLimits limits_;
+  IkeGuard guard_;
 
   // Declared after the engine: SAs go before it.
   std::map<PeerId, std::unique_ptr<PeerState>> peers_;
@@ -195,6 +205,7 @@ class Pipeline {
   CounterArray<Drop> drops_;
   CounterArray<esp::DropReason> client_esp_drops_, channel_esp_drops_;
   CounterArray<l2tp::DropReason> l2tp_drops_;
+  CounterArray<IkeDrop> ike_drops_;
   Counter keepalives_, oversize_;
 };
 

@@ -25,8 +25,7 @@ void Pipeline::from_clients(std::span<transport::RxPacket> packets, std::uint16_
     } else if (bytes.size() < esp::kEspHeaderSize) {
       drop(Drop::kTooShort);
     } else if (const Spi spi(load_be32(bytes.data())); !spi) {
-      emit_(IkeArrived{
-          {rx.local, local_port}, rx.remote, true, ByteVector(bytes.begin() + kMarkerSize, bytes.end())});
+      take_ike(bytes.subspan(kMarkerSize), rx, local_port, true, now);
     } else {
       inbound_.prefetch(spi.value());
       work.packets[count++] = &rx;
@@ -34,6 +33,21 @@ void Pipeline::from_clients(std::span<transport::RxPacket> packets, std::uint16_
   }
   open_from_clients(std::span(work.packets).first(count), local_port, now);
   seal_to_agents(out);
+}
+
+void Pipeline::from_ike(std::span<const transport::RxPacket> packets, std::uint16_t local_port, Instant now) {
+  for (const auto& rx : packets) take_ike(rx.packet.bytes(), rx, local_port, false, now);
+}
+
+void Pipeline::take_ike(Bytes message, const transport::RxPacket& from, std::uint16_t local_port, bool marker,
+                        Instant now) {
+  const auto verdict = guard_.admit(from.remote.address, message, now);
+  if (verdict.drop) return ike_drops_.add(*verdict.drop);
+  emit_(IkeArrived{{from.local, local_port},
+                   from.remote,
+                   marker,
+                   verdict.proven,
+                   ByteVector(message.begin(), message.end())});
 }
 
 void Pipeline::from_clients_raw(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out) {

@@ -29,11 +29,10 @@ Worker::Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engi
       wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       commands_(kQueueSize),
       events_(kQueueSize),
-      loop_(
-          std::move(ports),
-          std::make_unique<Pipeline>(
-              std::move(engine), replay_window, [this](Event event) { emit(std::move(event)); }, limits),
-          [this](Event event) { emit(std::move(event)); }, wake_.get()),
+      loop_(std::move(ports),
+            std::make_unique<Pipeline>(
+                std::move(engine), replay_window, [this](Event event) { emit(std::move(event)); }, limits),
+            wake_.get()),
       tuning_(tuning) {
   thread_ = std::thread([this] { run(); });
 }

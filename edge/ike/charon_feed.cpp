@@ -31,14 +31,14 @@ Endpoint outer(const Endpoint& endpoint, bool udp_encapsulated) {
 
 void CharonProvider::Impl::feed_connected(const feed::Hello& hello) {
   if (charon_boot && *charon_boot != hello.boot) {
-    app::log_warning("charon started anew; SAs of the old one stay until they end by themselves");
+    app::log_warning("charon started anew; SAs of the old one stay while their clients use them");
     numbers.charon_restarted();
     directions.clear();
     children.clear();
     failures.clear();
-    peers.clear();
     adopted.clear();
     seen.clear();
+    for (const auto& [id, peer] : std::exchange(peers, {})) events.ike_down(id);
   }
   charon_boot = hello.boot;
   update_ready();

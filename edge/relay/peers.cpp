@@ -75,20 +75,22 @@ void Peers::name(Peer& peer, IkeSaId ike_sa) {
 
 Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const Endpoint& remote) {
   const PeerId id(next_id_++);
-  std::array<std::uint8_t, kCorrelationBytes> raw{};
-  context_.random.fill(raw);
   Peer& peer = peers_[id];
   peer.id = id;
   peer.worker = least_busy_worker();
   ++worker_load_[peer.worker];
-  peer.correlation_id = to_hex(raw);
+  if (context_.contact_id) peer.correlation_id = context_.contact_id(remote);
+  if (peer.correlation_id.empty()) {
+    std::array<std::uint8_t, kCorrelationBytes> raw{};
+    context_.random.fill(raw);
+    peer.correlation_id = to_hex(raw);
+  }
   peer.identity = identity;
   peer.local = local;
   peer.remote = remote;
   by_place_.emplace(remote, id);
   peer.up_since = context_.unix_seconds();
-  peer.ike_seen = context_.now();
-  peer.bare_since = peer.ike_seen;
+  peer.bare_since = context_.now();
   return peer;
 }
 
@@ -108,6 +110,17 @@ void Peers::relocate(Peer& peer, const Endpoint& remote) {
   unplace(peer);
   peer.remote = remote;
   by_place_.emplace(remote, peer.id);
+  tell_guard(peer);
+}
+
+// Addresses of peers with SAs are no strangers to the IKE guard.
+void Peers::tell_guard(Peer& peer) {
+  std::optional<IpAddress> place;
+  if (!peer.children.empty()) place = peer.remote.address;
+  if (place == peer.live_at) return;
+  if (peer.live_at) context_.post(kIkeWorker, LiveSource{*peer.live_at, false});
+  if (place) context_.post(kIkeWorker, LiveSource{*place, true});
+  peer.live_at = place;
 }
 
 std::optional<SaError> Peers::add_sa(SaSpec spec) {
@@ -142,6 +155,8 @@ std::optional<SaError> Peers::add_sa(SaSpec spec) {
                              context_.unix_seconds(),
                              stats,
                              nullptr,
+                             {},
+                             installed.ike_sa,
                              {}});
   } else {
     const auto half = std::find_if(peer.children.rbegin(), peer.children.rend(),
@@ -155,6 +170,7 @@ std::optional<SaError> Peers::add_sa(SaSpec spec) {
   }
   peer.local = local;
   relocate(peer, remote);
+  tell_guard(peer);
   peer.bare_since.reset();
   if (peer.identity.empty()) peer.identity = installed.peer_identity;
   context_.post(peer.worker, std::move(command));
@@ -243,6 +259,7 @@ void Peers::forget_half(Peer& peer, Spi spi, bool inbound) {
     return gone;
   });
   if (peer.children.empty()) peer.bare_since = context_.now();
+  tell_guard(peer);
 }
 
 std::optional<SaUsage> Peers::query_sa(Spi spi, bool inbound, const Endpoint& destination) {
@@ -281,7 +298,11 @@ void Peers::ike_up(const IkePeer& ike) {
 void Peers::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
   const auto known = by_ike_.find(old_sa);
   if (known == by_ike_.end()) return ike_up(ike);
-  attach(peers_.at(known->second), ike);
+  Peer& peer = peers_.at(known->second);
+  for (auto& child : peer.children) {
+    if (child.ike_sa == old_sa) child.ike_sa = ike.ike_sa;
+  }
+  attach(peer, ike);
 }
 
 void Peers::ike_down(IkeSaId ike_sa) {
@@ -291,7 +312,9 @@ void Peers::ike_down(IkeSaId ike_sa) {
   by_ike_.erase(known);
   peer.ike_sas.erase(ike_sa);
   peer.ike_names.erase(ike_sa);
-  peer.ike_seen = context_.now();
+  for (auto& child : peer.children) {
+    if (child.ike_sa == ike_sa) child.orphan_since = context_.now();
+  }
   if (peer.ike.ike_sa == ike_sa) peer.ike.ike_sa = peer.ike_sas.empty() ? IkeSaId() : *peer.ike_sas.rbegin();
 }
 
@@ -304,21 +327,28 @@ void Peers::tick() {
   if (now - last_tick_ < std::chrono::seconds(1)) return;
   last_tick_ = now;
   std::vector<PeerId> over;
-  for (const auto& [id, peer] : peers_) {
-    if (peer.ike_sas.empty() && is_over(peer, now)) over.push_back(id);
+  for (auto& [id, peer] : peers_) {
+    end_orphans(peer, now);
+    const bool bare = peer.bare_since && now - *peer.bare_since >= config_.peer_grace;
+    if (peer.ike_sas.empty() && bare) over.push_back(id);
   }
   for (const auto id : over) remove(id);
 }
 
-// Of a peer without an IKE SA.
-bool Peers::is_over(const Peer& peer, Instant now) const {
-  if (peer.bare_since) return now - *peer.bare_since >= config_.peer_grace;
-  std::uint64_t used = 0;
-  for (const auto& child : peer.children) {
-    if (child.stats_in) used = std::max(used, child.stats_in->last_use.read());
+bool Peers::is_over(const ChildSa& child, Instant now) const {
+  if (!child.orphan_since) return false;
+  const std::uint64_t used = child.stats_in ? child.stats_in->last_use.read() : 0;
+  return now - std::max(*child.orphan_since, Instant(std::chrono::seconds(used))) >= config_.orphan_idle;
+}
+
+// Nobody will ever delete these: their IKE daemon is gone. They go when their client no longer uses them.
+void Peers::end_orphans(Peer& peer, Instant now) {
+  const auto children = peer.children;
+  for (const auto& child : children) {
+    if (!is_over(child, now)) continue;
+    if (child.in) remove_sa(child.in, true, peer.local);
+    if (child.out) remove_sa(child.out, false, child.out_destination);
   }
-  const auto last = std::max(peer.ike_seen, Instant(std::chrono::seconds(used)));
-  return now - last >= config_.orphan_idle;
 }
 
 void Peers::remove(PeerId id) {
@@ -326,7 +356,7 @@ void Peers::remove(PeerId id) {
   if (found == peers_.end()) return;
   if (context_.peer_gone) context_.peer_gone(found->second);
   context_.post(found->second.worker, RemovePeer{id});
-  const Peer& peer = found->second;
+  Peer& peer = found->second;
   for (const auto ike_sa : peer.ike_names) by_ike_.erase(ike_sa);
   for (const auto spi : peer.spis) {
     reserved_.erase(spi);
@@ -335,6 +365,8 @@ void Peers::remove(PeerId id) {
   for (const auto& child : peer.children) {
     outbound_.erase({child.out, child.out_destination.address, child.out_destination.port});
   }
+  peer.children.clear();
+  tell_guard(peer);
   unplace(peer);
   --worker_load_[peer.worker];
   peers_.erase(found);
@@ -348,6 +380,11 @@ const Peer* Peers::find(PeerId id) const {
 const Peer* Peers::find(IkeSaId ike_sa) const {
   const auto known = by_ike_.find(ike_sa);
   return known == by_ike_.end() ? nullptr : find(known->second);
+}
+
+const Peer* Peers::at(const Endpoint& remote) const {
+  const auto found = by_place_.find(remote);
+  return found == by_place_.end() ? nullptr : find(found->second);
 }
 
 }  // namespace sluice::edge

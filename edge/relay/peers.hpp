@@ -26,6 +26,8 @@ struct ChildSa {
   std::int64_t installed_at = 0;  ///< seconds since the epoch
   std::shared_ptr<SaStats> stats_in, stats_out;
   Endpoint out_destination;  ///< where the outbound half was installed towards: with its SPI, its name
+  IkeSaId ike_sa;            ///< whose it is; follows when a new IKE SA takes over
+  std::optional<Instant> orphan_since;  ///< when that went without taking it along
 };
 
 /// Sums over SAs.
@@ -49,7 +51,7 @@ struct Peer {
   std::vector<ChildSa> children;      ///< oldest first
   SaTotals past;                      ///< of children that are gone
   std::int64_t up_since = 0;          ///< seconds since the epoch
-  Instant ike_seen{};                 ///< when it last had an IKE SA, or was made
+  std::optional<IpAddress> live_at;   ///< what the IKE guard was told: it has SAs and is there
   std::optional<Instant> bare_since;  ///< when its last child SA went, or it was made without one
 };
 
@@ -62,6 +64,8 @@ struct PeersContext {
   std::function<void(std::uint32_t worker, Command)> post;
   /// A peer that had no SA for the grace time goes; its relays go first.
   std::function<void(const Peer&)> peer_gone;
+  /// The id that the handshake from there was given at its first packet; empty or not set: a new one.
+  std::function<std::string(const Endpoint&)> contact_id = {};
 };
 
 struct PeersConfig {
@@ -94,13 +98,16 @@ class Peers final : public DataPlane {
 
   /// A worker saw authenticated packets from a new place.
   void moved(PeerId peer, const Endpoint& new_remote);
-  /// Removes peers whose grace time is over. Call each second or so; more often does nothing.
+  /// Removes orphaned SAs that are idle, and peers whose grace time is over. Call each second or so; more
+  /// often does nothing.
   void tick();
   /// Removes the peer at once, as if its grace time were over.
   void remove(PeerId peer);
 
   const Peer* find(PeerId id) const;
   const Peer* find(IkeSaId ike_sa) const;
+  /// A peer at this place; null where there is none.
+  const Peer* at(const Endpoint& remote) const;
   const std::map<PeerId, Peer>& all() const { return peers_; }
   std::size_t sa_count() const { return inbound_.size() + outbound_.size(); }
 
@@ -119,10 +126,12 @@ class Peers final : public DataPlane {
   void name(Peer& peer, IkeSaId ike_sa);
   void relocate(Peer& peer, const Endpoint& remote);
   void unplace(const Peer& peer);
+  void tell_guard(Peer& peer);
   ChildSa* child_with(Peer& peer, Spi spi, bool inbound);
   std::optional<PeerId> owner(Spi spi, bool inbound, const Endpoint& destination) const;
   std::optional<OutboundKey> outbound_key(Spi spi, const Endpoint& destination) const;
-  bool is_over(const Peer& peer, Instant now) const;
+  bool is_over(const ChildSa& child, Instant now) const;
+  void end_orphans(Peer& peer, Instant now);
   void forget_half(Peer& peer, Spi spi, bool inbound);
 
   PeersConfig config_;

@@ -71,7 +71,7 @@ class Product final : public RelayPath {
     app::SystemRandom random;
     const auto ignore = [](edge::Event) {};
     auto pipeline = std::make_unique<edge::Pipeline>(or_exit(esp::make_engine("auto", random)), 256, ignore);
-    loop_ = std::make_unique<edge::PacketLoop>(std::move(ports), std::move(pipeline), ignore, wake_.get());
+    loop_ = std::make_unique<edge::PacketLoop>(std::move(ports), std::move(pipeline), wake_.get());
     install(suite, clients);
   }
 

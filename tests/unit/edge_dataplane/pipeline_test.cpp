@@ -1,3 +1,4 @@
+#include "tests/unit/edge_dataplane/ike_messages.hpp"
 #include "tests/unit/edge_dataplane/world.hpp"
 
 namespace sluice::edge::testing {
@@ -329,12 +330,33 @@ TEST(Pipeline, CountsWhatItDropsAndAnswersNothing) {
   ByteVector data{0x00, 0x02, 0x03, 0x84, 0x00, 0x01, 0xff, 0x03, 0xc0, 0x21, 0x01, 0x01, 0x00, 0x04};
   world.to_edge(client, world.seal_from(client, data));
   EXPECT_EQ(reads(Drop::kUnknownTunnel), 1U);
-  ByteVector ike{0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+  const auto message = main_mode(1);
+  ByteVector ike(4);
+  ike.insert(ike.end(), message.begin(), message.end());
   world.to_edge(client, ike);
   const auto event = world.take_event<IkeArrived>();
   ASSERT_TRUE(event);
-  EXPECT_EQ(event->datagram, (ByteVector{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(event->datagram, message);
+  EXPECT_TRUE(event->marker);
+  world.to_edge(client, ByteVector{0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8});
+  EXPECT_EQ(world.pipeline().ike_drops().read(IkeDrop::kMalformed), 1U);
   EXPECT_TRUE(client.events.empty());
+}
+
+TEST(Pipeline, AnIkeSenderThatUsesUpItsBudgetIsCounted) {
+  World world;
+  auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  ByteVector ike(4);
+  const auto message = main_mode(1);
+  ike.insert(ike.end(), message.begin(), message.end());
+  std::uint64_t arrived = 0;
+  for (int i = 0; i < 1000; ++i) {
+    world.to_edge(client, ike);
+    while (world.take_event<IkeArrived>()) ++arrived;
+  }
+  const auto& drops = world.pipeline().ike_drops();
+  EXPECT_LE(arrived, 400U);
+  EXPECT_EQ(drops.read(IkeDrop::kSourceRate) + drops.read(IkeDrop::kNewRate), 1000 - arrived);
 }
 
 TEST(Pipeline, AnswersNoUnknownTunnelIdWhateverItSays) {

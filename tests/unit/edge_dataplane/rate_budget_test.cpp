@@ -42,6 +42,19 @@ TEST(RateBudget, NeverGivesMoreThanTwoBurstsInAnySecond) {
   EXPECT_NEAR(static_cast<double>(taken.size()) / seconds, 50, 5);
 }
 
+TEST(RateBudget, SavesUpAsManySecondsAsItIsTold) {
+  RateBudget budget;
+  Instant now{1h};
+  const auto taken = [&] {
+    int count = 0;
+    for (int i = 0; i < 100; ++i) count += budget.take(now, 10, 4) ? 1 : 0;
+    return count;
+  };
+  EXPECT_EQ(taken(), 40);
+  now += 1s;
+  EXPECT_EQ(taken(), 10);
+}
+
 TEST(RateBudget, ZeroIsNoLimit) {
   RateBudget budget;
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(budget.take(Instant{}, 0));

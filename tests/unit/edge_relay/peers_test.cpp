@@ -93,7 +93,67 @@ TEST(Peers, EndsOrphanedSasOnlyAfterTheyWereIdleForLong) {
   EXPECT_NE(tables.peers.find(id), nullptr) << "it carried traffic nine minutes ago";
   tables.now += std::chrono::minutes(2);
   tables.peers.tick();
+  EXPECT_EQ(tables.posted<RemoveSa>().size(), 2U) << "both halves of the pair";
+  tables.now += seconds(16);
+  tables.peers.tick();
   EXPECT_EQ(tables.peers.find(id), nullptr);
+  EXPECT_EQ(tables.peers.sa_count(), 0U);
+}
+
+TEST(Peers, EndsAnOrphanOfAPeerThatCameBackAndKeepsItsNewSas) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  const auto id = tables.peer_of(1);
+  tables.peers.ike_down(IkeSaId(1));
+  const auto fresh = tables.dial_in(2, "203.0.113.5:40001");
+  EXPECT_EQ(tables.peer_of(2), id);
+  ASSERT_EQ(tables.peers.find(id)->children.size(), 2U);
+  tables.now += std::chrono::minutes(11);
+  tables.peers.tick();
+  ASSERT_EQ(tables.peers.find(id)->children.size(), 1U);
+  EXPECT_EQ(tables.peers.find(id)->children.front().in, fresh);
+}
+
+TEST(Peers, SasThatANewIkeSaTookOverAreNoOrphans) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  const auto id = tables.peer_of(1);
+  IkePeer again;
+  again.ike_sa = IkeSaId(7);
+  tables.peers.ike_rekeyed(IkeSaId(1), again);
+  tables.peers.ike_down(IkeSaId(1));
+  tables.now += std::chrono::hours(1);
+  tables.peers.tick();
+  EXPECT_EQ(tables.peers.find(id)->children.size(), 1U);
+}
+
+TEST(Peers, TellsTheIkeGuardWhereClientsWithSasAre) {
+  Tables tables;
+  const auto in = tables.dial_in(1, "203.0.113.5:40001");
+  const auto id = tables.peer_of(1);
+  const auto told = [&] {
+    std::vector<std::pair<std::string, bool>> out;
+    for (const auto* command : tables.posted<LiveSource>())
+      out.emplace_back(command->source.to_string(), command->live);
+    return out;
+  };
+  using Told = std::vector<std::pair<std::string, bool>>;
+  EXPECT_EQ(told(), (Told{{"203.0.113.5", true}}));
+  tables.peers.moved(id, *Endpoint::parse("203.0.113.5:40002"));
+  EXPECT_EQ(told().size(), 1U) << "another port is the same address";
+  tables.peers.moved(id, *Endpoint::parse("203.0.113.6:40002"));
+  EXPECT_EQ(told(), (Told{{"203.0.113.5", true}, {"203.0.113.5", false}, {"203.0.113.6", true}}));
+  EXPECT_FALSE(tables.peers.remove_sa(in, true, *Endpoint::parse("192.0.2.1:4500")));
+  EXPECT_EQ(told().size(), 3U);
+  tables.peers.remove(id);
+  EXPECT_EQ(told().back(), (std::pair<std::string, bool>{"203.0.113.6", false}));
+}
+
+TEST(Peers, BearsTheIdOfItsFirstIkePacket) {
+  Tables tables;
+  tables.contact = "c0ffee";
+  tables.dial_in(1, "203.0.113.5:40001");
+  EXPECT_EQ(tables.peers.find(tables.peer_of(1))->correlation_id, "c0ffee");
 }
 
 TEST(Peers, TellsTwoOutboundSasWithTheSameSpiApart) {
