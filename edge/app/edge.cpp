@@ -41,24 +41,6 @@ T or_throw(Result<T, std::string> result) {
   return std::move(result).value();
 }
 
-IkeConfig ike_config(Config& config) {
-  IkeConfig ike;
-  ike.run_dir = config.run_dir / "ike";
-  ike.charon_path = config.charon;
-  ike.plugin_path = config.plugin;
-  ike.user = config.ike_user;
-  ike.local_addresses = config.listen_addresses;
-  for (auto& psk : config.psks) {
-    IkePsk entry;
-    if (psk.identity != "%any") entry.identities.push_back(psk.identity);
-    entry.secret = std::move(psk.secret);
-    ike.psks.push_back(std::move(entry));
-  }
-  ike.ike_port = static_cast<std::uint16_t>(config.ike_port);
-  ike.natt_port = static_cast<std::uint16_t>(config.natt_port);
-  return ike;
-}
-
 }  // namespace
 
 Edge::Edge(boost::asio::io_context& io, Config config)
@@ -263,6 +245,13 @@ void Edge::start() {
   ike_->start();
   wait_for_events();
   tick();
+}
+
+std::optional<std::string> Edge::reload(Config config) {
+  if (config.listen_addresses != config_.listen_addresses)
+    return "the addresses that clients dial take effect at a restart only";
+  if (auto fault = ike_->reload(ike_config(config))) return fault;
+  return std::nullopt;
 }
 
 void Edge::stop() {

@@ -36,6 +36,9 @@ class Edge final : public IkeEvents, public StateView {
 
   /// Starts charon, the agents' listener and the operations socket. Throws like the constructor.
   void start();
+  /// Takes over what `config` says of IKE: listeners, keys, certificates, CRLs, users. Nobody who is connected
+  /// is dropped. Nothing on success, else why nothing was changed.
+  std::optional<std::string> reload(Config config);
   /// Tells clients and agents, ends charon. Afterwards the io_context runs dry.
   void stop();
 

@@ -1,9 +1,10 @@
 #include "edge/config/config.hpp"
 
+#include "edge/config/ike_settings.hpp"
+
 namespace sluice::edge {
 namespace {
 
-constexpr std::size_t kShortPsk = 20;
 constexpr std::uint32_t kMaxWorkers = 64;
 
 std::vector<app::Setting> settings_for(Config& c) {
@@ -13,7 +14,6 @@ std::vector<app::Setting> settings_for(Config& c) {
   return {
       {"edge.name", &c.name, "this edge's name, as in its certificate", true},
       {"edge.run_dir", Path{&c.run_dir}, "folder for sockets and charon's generated files"},
-      {"listen.addresses", &c.listen_addresses, "the addresses that clients dial", true},
       {"listen.ike_port", Number{&c.ike_port, 1, 65535}, "UDP port for IKE"},
       {"listen.natt_port", Number{&c.natt_port, 1, 65535}, "UDP port for IKE and ESP behind NAT"},
       {"ike.charon", Path{&c.charon}, "strongSwan's daemon"},
@@ -57,6 +57,20 @@ std::vector<app::Setting> settings_for(Config& c) {
   };
 }
 
+IkeListener clone(const IkeListener& from) {
+  IkeListener to;
+  to.name = from.name;
+  to.addresses = from.addresses;
+  to.profiles = from.profiles;
+  to.auth = from.auth;
+  to.identity = from.identity;
+  to.certificates = from.certificates;
+  to.private_key = from.private_key.clone();
+  to.client_cas = from.client_cas;
+  to.require_crl = from.require_crl;
+  return to;
+}
+
 void read_probe(app::ConfigFile& file, Config& c) {
   std::filesystem::path path;
   file.read({{"probe.user", &c.probe_user, "whom L2TP probes log in as; empty: they end before PPP"},
@@ -71,30 +85,10 @@ void read_probe(app::ConfigFile& file, Config& c) {
   c.probe_password = std::move(*password);
 }
 
-void read_psks(app::ConfigFile& file, Config& c, std::vector<std::string>& warnings) {
-  file.read_each("psk", [&](const app::ConfigFile::ReadRow& read) {
-    PskEntry entry;
-    std::filesystem::path path;
-    read({{"identity", &entry.identity, "the client's IKE identity, or %any"},
-          {"file", app::Path{&path}, "file whose first line is the key", true}});
-    if (path.empty()) return;
-    auto secret = app::read_secret_file(path);
-    if (!secret) return file.fail("psk", secret.error());
-    if (secret->size() < kShortPsk) {
-      warnings.push_back(path.string() + ": the pre-shared key has fewer than " + std::to_string(kShortPsk) +
-                         " characters and can be guessed offline; use a longer random one");
-    }
-    entry.secret = std::move(*secret);
-    c.psks.push_back(std::move(entry));
-  });
-}
-
 void check(app::ConfigFile& file, const Config& c) {
-  if (c.listen_addresses.empty() && file.errors().empty())
-    file.fail("listen.addresses", "must name at least one");
   if (c.ike_port == c.natt_port) file.fail("listen.natt_port", "must differ from listen.ike_port");
-  if (c.psks.empty() && file.errors().empty()) {
-    file.fail("psk", "no [[psk]] is given, so that no client could authenticate");
+  if (file.errors().empty()) {
+    for (const auto& fault : check_ike(ike_config(c))) file.fail("listen", fault);
   }
   // Each worker takes data frames on a port of its own, counted from data_port.
   const auto last_port = c.data_port + (c.workers == 0 ? kMaxWorkers : c.workers) - 1;
@@ -113,7 +107,7 @@ Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::Conf
   LoadedConfig out;
   file.read(settings_for(out.config));
   read_probe(file, out.config);
-  read_psks(file, out.config, out.warnings);
+  read_ike(file, out.config, out.warnings);
   file.reject_unknown();
   check(file, out.config);
   if (!file.errors().empty()) return Failure{file.errors()};
@@ -122,6 +116,27 @@ Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::Conf
 }
 
 }  // namespace
+
+IkeConfig ike_config(const Config& config) {
+  IkeConfig ike;
+  ike.run_dir = config.run_dir / "ike";
+  ike.charon_path = config.charon;
+  ike.plugin_path = config.plugin;
+  ike.user = config.ike_user;
+  ike.ike_port = static_cast<std::uint16_t>(config.ike_port);
+  ike.natt_port = static_cast<std::uint16_t>(config.natt_port);
+  ike.listeners.clear();
+  for (const auto& listener : config.listeners) ike.listeners.push_back(clone(listener));
+  for (const auto& psk : config.psks) {
+    IkePsk entry{{}, psk.secret.clone(), psk.listener};
+    if (psk.identity != "%any") entry.identities.push_back(psk.identity);
+    ike.psks.push_back(std::move(entry));
+  }
+  for (const auto& user : config.ike_users) ike.users.push_back({user.name, user.password.clone()});
+  for (const auto& server : config.ike_radius) ike.radius.push_back({server.address, server.secret.clone()});
+  ike.crls = config.crls;
+  return ike;
+}
 
 Result<LoadedConfig, app::ConfigErrors> load_config(const std::filesystem::path& file) {
   return finish(app::ConfigFile::load(file));

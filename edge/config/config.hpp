@@ -10,25 +10,31 @@
 #include "base/app/config_table.hpp"
 #include "base/ip.hpp"
 #include "base/secret.hpp"
+#include "edge/ike/config.hpp"
 
 namespace sluice::edge {
 
 struct PskEntry {
   std::string identity = "%any";
   Secret secret;
+  std::string listener;  ///< empty: every listener that has no key of its own
 };
 
 struct Config {
   std::string name;
   std::filesystem::path run_dir = "/run/sluice";
 
-  std::vector<IpAddress> listen_addresses;
+  std::vector<IpAddress> listen_addresses;  ///< of all listeners
   std::uint32_t ike_port = 500;
   std::uint32_t natt_port = 4500;
 
+  std::vector<IkeListener> listeners;
   std::vector<PskEntry> psks;
-  std::filesystem::path charon;  ///< empty: found by itself
-  std::filesystem::path plugin;  ///< libstrongswan-sluice.so; empty: found by itself
+  std::vector<IkeUser> ike_users;           ///< for XAuth and EAP-MSCHAPv2
+  std::vector<IkeRadiusServer> ike_radius;  ///< for EAP-RADIUS
+  std::vector<ByteVector> crls;             ///< DER
+  std::filesystem::path charon;             ///< empty: found by itself
+  std::filesystem::path plugin;             ///< libstrongswan-sluice.so; empty: found by itself
   std::string ike_user;
 
   std::uint32_t workers = 0;  ///< 0: one for each core
@@ -37,8 +43,8 @@ struct Config {
   std::chrono::seconds delete_grace{5};
   std::chrono::seconds peer_grace{15};
   std::chrono::seconds orphan_idle{600};  ///< SAs that outlive the IKE daemon end when unused for so long
-  bool pin = false;                ///< each data worker to a core
-  std::uint32_t busy_poll_us = 0;  ///< how long a data worker keeps looking before it sleeps
+  bool pin = false;                       ///< each data worker to a core
+  std::uint32_t busy_poll_us = 0;         ///< how long a data worker keeps looking before it sleeps
   std::uint32_t mtu = 1500;
 
   std::uint32_t control_per_second = 100;  ///< L2TP control messages of one client
@@ -66,6 +72,9 @@ struct LoadedConfig {
   Config config;
   std::vector<std::string> warnings;
 };
+
+/// What the IKE side is told of it; copies the secrets, and leaves what is not the file's at its default.
+IkeConfig ike_config(const Config& config);
 
 /// Reads and checks a configuration file and the secrets it names. Every error at once, with line and column.
 Result<LoadedConfig, app::ConfigErrors> load_config(const std::filesystem::path& file);

@@ -1,27 +1,92 @@
 #pragma once
-// What the IKE side is told at start. A plain structure: whoever reads the configuration file fills it.
+// What the IKE side is told. A plain structure: whoever reads the configuration file fills it.
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "base/ip.hpp"
 #include "base/secret.hpp"
+#include "edge/ike/profiles.hpp"
 
 namespace sluice::edge {
 
-/// One pre-shared key and the peers it is for.
+/// How clients of a listener prove who they are, and we to them.
+enum class IkeAuth : std::uint8_t {
+  kPsk,               ///< pre-shared key both ways, IKEv1 and IKEv2
+  kCertificate,       ///< certificates both ways, IKEv1 and IKEv2
+  kXauthPsk,          ///< IKEv1: pre-shared key, then a user's name and password
+  kXauthCertificate,  ///< IKEv1: certificates, then a user's name and password
+  kEapMschapv2,       ///< IKEv2: our certificate, a user's name and password
+  kEapRadius,         ///< IKEv2: our certificate, a RADIUS server asks the user
+  kCount
+};
+/// "eap-mschapv2", as in the configuration file.
+std::string_view name_of(IkeAuth auth);
+std::optional<IkeAuth> parse_ike_auth(std::string_view name);
+std::vector<std::string_view> ike_auth_names();
+
+/// Addresses that clients dial, and what they find there.
+struct IkeListener {
+  /// Letters, digits and '-'; part of the connections' names.
+  std::string name = "main";
+  /// Empty: any, which only a single listener may have.
+  std::vector<IpAddress> addresses;
+  std::vector<IkeProfile> profiles = default_ike_profiles();
+  std::vector<IkeAuth> auth{IkeAuth::kPsk};
+  /// Identity shown to peers; empty: the certificate's subject, or the address they dialled, which is what
+  /// L2TP clients expect.
+  std::string identity;
+  /// DER: ours, and those of intermediate CAs that are sent with it.
+  std::vector<ByteVector> certificates;
+  /// PKCS #8, DER.
+  Secret private_key;
+  /// DER: a client's certificate must come from one of these.
+  std::vector<ByteVector> client_cas;
+  /// A client whose CA has no current CRL is refused.
+  bool require_crl = false;
+  /// strongSwan proposal strings in the place of the profiles'.
+  std::vector<std::string> ike_proposals, esp_proposals;
+
+  bool uses(IkeAuth method) const;
+  /// Whether a method is among `auth` for which we show a certificate.
+  bool shows_certificate() const;
+  /// Whether clients must show a certificate.
+  bool asks_certificate() const { return uses(IkeAuth::kCertificate) || uses(IkeAuth::kXauthCertificate); }
+  /// Whether a pre-shared key is needed.
+  bool uses_psk() const { return uses(IkeAuth::kPsk) || uses(IkeAuth::kXauthPsk); }
+};
+
+/// One pre-shared key and the peers it is for: those of an identity, or those of a listener, or all that have
+/// neither.
 struct IkePsk {
   /// Peer identities as in IKE ("192.0.2.7", "vpn@example.org", "host.example"); empty: every peer. In IKEv1
   /// Main Mode the key is looked up before the identity is known, so there only addresses and "every peer"
   /// can match.
   std::vector<std::string> identities;
   Secret secret;
+  /// Empty: any listener.
+  std::string listener = {};
 };
 
-/// Copied nowhere: it holds the keys. Fixed at start.
+/// A name and password for XAuth and EAP-MSCHAPv2.
+struct IkeUser {
+  std::string name;
+  Secret password;
+};
+
+struct IkeRadiusServer {
+  Endpoint address;
+  Secret secret;
+};
+
+/// Copied nowhere: it holds the keys. Listeners (but not their addresses), keys, users and CRLs may change
+/// while it runs; the rest is fixed at start.
 struct IkeConfig {
   /// Made if missing (mode 0700). Holds the sa-feed and vici sockets and charon's settings; two edges need
   /// two. A unix socket's path is at most 107 bytes, so keep it below 90.
@@ -36,17 +101,13 @@ struct IkeConfig {
   std::string user;
   /// Whose sa-feed connections are taken besides root's, the edge's own and `user`'s.
   std::vector<std::uint32_t> feed_uids;
-  /// Addresses clients may dial; empty: any.
-  std::vector<IpAddress> local_addresses;
-  /// Identity shown to peers; empty: the address they dialled, which is what L2TP clients expect.
-  std::string local_identity;
+  std::vector<IkeListener> listeners{1};
   std::vector<IkePsk> psks;
-  /// strongSwan proposal strings. Empty: default_ike_proposals() and default_esp_proposals().
-  std::vector<std::string> ike_proposals, esp_proposals;
-  /// Adds what pre-2012 clients need: 3DES and MODP1024. Weak.
-  bool legacy_proposals = false;
-  /// IKEv1 Aggressive Mode with a PSK lets anyone who listens guess the key offline.
-  bool aggressive_mode = false;
+  std::vector<IkeUser> users;
+  /// Asked in turn by EAP-RADIUS.
+  std::vector<IkeRadiusServer> radius;
+  /// DER: revoked certificates of the clients' CAs.
+  std::vector<ByteVector> crls;
   /// Local ports as peers see them, without and with the non-ESP marker.
   std::uint16_t ike_port = 500, natt_port = 4500;
   /// An unfinished handshake is given up after this.
@@ -60,7 +121,11 @@ struct IkeConfig {
   int threads = 16;
 };
 
-std::vector<std::string> default_ike_proposals(bool legacy);
-std::vector<std::string> default_esp_proposals(bool legacy);
+/// What is wrong with listeners, keys and users, each as a sentence; empty: nothing.
+std::vector<std::string> check_ike(const IkeConfig& config);
+
+/// What a listener offers, its profiles' or its own.
+std::vector<std::string> ike_proposals(const IkeListener& listener);
+std::vector<std::string> esp_proposals(const IkeListener& listener);
 
 }  // namespace sluice::edge
