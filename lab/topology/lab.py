@@ -31,6 +31,8 @@ class Plan:
     cipher: str = "aes128-sha1"
     rekey_seconds: int = 0
     psk: str = PSK
+    edge_addresses: tuple[str, ...] = ()  # public ones besides the usual one
+    edge_settings: str = ""  # more tables of the edge's configuration
     password: str = ""  # of every client; empty: each one's right one
     product: bool = True  # False leaves the edge's public address to the reference server
 
@@ -61,6 +63,8 @@ class Lab:
         edge = self.space("edge")
         if self.plan.product:
             plug(self.run, edge, "wan", f"{network.EDGE_PUBLIC}/24", internet)
+            for address in self.plan.edge_addresses:
+                edge.ip(f"addr add {address}/24 dev wan")
         plug(self.run, edge, "core", f"{network.EDGE_CORE}/24", core)
         inside = self.space("inside")
         plug(self.run, inside, "lan", f"{network.INSIDE_HOST}/24", inside_lan)
@@ -134,7 +138,7 @@ class Lab:
 
     def start_product(self) -> None:
         make_certificates(self.run.folder / "certs", ["edge1", *(f"agent{n}" for n in range(1, self.plan.agents + 1))])
-        self._edge = Edge(self.run, self.spaces["edge"])
+        self._edge = Edge(self.run, self.spaces["edge"], self.plan.edge_settings)
         for number in range(1, self.plan.agents + 1):
             self.agents.append(AgentHost(self.run, self.spaces[f"agent{number}"], number, self.plan.clients))
         names = [agent.name for agent in self.agents]

@@ -96,11 +96,11 @@ def users_file(count: int) -> str:
 
 
 class Edge:
-    def __init__(self, run_: Run, namespace: Namespace) -> None:
+    def __init__(self, run_: Run, namespace: Namespace, settings: str = "") -> None:
         self._run = run_
         self._namespace = namespace
         run_.write("edge/psk", PSK + "\n")
-        self._config = run_.write("edge/edge.toml", edge_config(run_))
+        self._config = run_.write("edge/edge.toml", edge_config(run_) + settings)
         self.process = self._launch()
 
     def _launch(self) -> Process:
