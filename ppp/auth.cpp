@@ -21,6 +21,7 @@ constexpr std::size_t kMd5Size = 16;
 constexpr std::size_t kMaxMessage = 200;
 /// Longest packet or value a snapshot may bring.
 constexpr std::size_t kMaxStored = 4096;
+constexpr unsigned kToldAgain = 3;
 
 Protocol protocol_of(AuthMethod method) {
   if (method == AuthMethod::kEap) return kEapProtocol;
@@ -111,7 +112,8 @@ void Auth::on_timeout(Instant now) {
   if (rechallenge_at_ && now >= *rechallenge_at_) return rechallenge(now);
   if (!retry_at_ || now < *retry_at_) return;
   retry_at_.reset();
-  if (state_ != State::kWaiting || tries_left_ == 0) return;
+  const bool told = state_ == State::kAccepted;
+  if ((state_ != State::kWaiting && !told) || tries_left_ == 0) return;
   --tries_left_;
   retry_at_ = now + config_.timers.restart;
   repeat();
@@ -126,6 +128,7 @@ void Auth::rechallenge(Instant now) {
 
 void Auth::repeat() {
   if (method_ == AuthMethod::kEap) return out_.send(kEapProtocol, eap_packet_);
+  if (state_ == State::kAccepted) return send_verdict();
   if (config_.role == Role::kServer) return send_challenge();
   // RFC 1994 §4.2: a Success may be lost; a repeated Response brings another.
   is_chap(method_) ? send(kResponse, id_, response_) : send_pap_request();
@@ -256,7 +259,11 @@ void Auth::settle(bool accepted, Instant now) {
   if (!accepted) return;
   again_ = true;
   response_.clear();
-  const bool repeatable = config_.role == Role::kServer && method_ != AuthMethod::kPap;
+  if (config_.role == Role::kClient) return;
+  // A client that has lost our Success says nothing and waits: it is told again until it is heard to go on.
+  tries_left_ = kToldAgain;
+  retry_at_ = now + config_.timers.restart;
+  const bool repeatable = method_ != AuthMethod::kPap;
   if (repeatable && config_.rechallenge_interval > Duration::zero()) {
     rechallenge_at_ = now + config_.rechallenge_interval;
   }

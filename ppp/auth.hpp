@@ -43,7 +43,8 @@ class Auth {
   void start(AuthMethod method, Instant now);
   void reset();
   void on_packet(Protocol protocol, Bytes packet, Instant now);
-  /// A network control packet came: to a client whose EAP-Success was lost it says the same (RFC 3748 §4.2).
+  /// A network control packet came. It says to a client whose EAP-Success was lost that there was one (RFC
+  /// 3748 §4.2), to a server that its verdict arrived.
   void on_network_packet(Instant now);
   void on_timeout(Instant now);
   std::optional<Instant> next_timeout() const;

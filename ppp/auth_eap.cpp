@@ -295,7 +295,8 @@ ByteVector Auth::client_eap_mschap(const EapPacket& packet) {
 }
 
 void Auth::on_network_packet(Instant now) {
-  if (config_.role != Role::kClient || method_ != AuthMethod::kEap) return;
+  if (config_.role == Role::kServer && state_ == State::kAccepted) retry_at_.reset();
+  if (config_.role == Role::kServer || method_ != AuthMethod::kEap) return;
   if (state_ == State::kWaiting && eap_stage_ == EapStage::kProven) settle(true, now);
 }
 

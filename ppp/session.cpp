@@ -137,14 +137,12 @@ void PppSession::handle_control(Protocol protocol, Bytes packet, Instant now) {
     auth_.on_packet(protocol, packet, now);
     return handle_auth(now);
   }
-  const bool network = protocol == kIpcp || protocol == kIpv6cp;
-  if (network && phase_ == Phase::kAuthenticate) {
-    auth_.on_network_packet(now);
-    handle_auth(now);
-  }
+  auth_.on_network_packet(now);
+  handle_auth(now);
   // §3.5: the same for network protocols before authentication is over.
   if (phase_ != Phase::kNetwork) return drops_.add(Drop::kWrongPhase);
-  network ? handle_network_control(protocol, packet, now) : lcp_.reject_protocol(protocol, packet);
+  const bool known = protocol == kIpcp || protocol == kIpv6cp;
+  known ? handle_network_control(protocol, packet, now) : lcp_.reject_protocol(protocol, packet);
 }
 
 void PppSession::handle_network_control(Protocol protocol, Bytes packet, Instant now) {

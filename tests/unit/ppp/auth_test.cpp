@@ -17,9 +17,17 @@ PppConfig server_with(std::vector<AuthMethod> methods) {
   return config;
 }
 
+/// Speaks every method.
+PppConfig any_client(std::string_view password = "secret") {
+  PppConfig config = test::client_config("alice", password);
+  config.auth = all_auth_methods();
+  return config;
+}
+
 class EachMethod : public testing::TestWithParam<AuthMethod> {};
 INSTANTIATE_TEST_SUITE_P(Auth, EachMethod,
-                         testing::Values(AuthMethod::kPap, AuthMethod::kChapMd5, AuthMethod::kMsChapV2),
+                         testing::Values(AuthMethod::kPap, AuthMethod::kChapMd5, AuthMethod::kMsChapV2,
+                                         AuthMethod::kEap),
                          [](const auto& param) {
                            std::string name(to_string(param.param));
                            std::erase(name, '-');
@@ -27,7 +35,7 @@ INSTANTIATE_TEST_SUITE_P(Auth, EachMethod,
                          });
 
 TEST_P(EachMethod, RightPasswordGetsIn) {
-  Pair pair(test::client_config(), server_with({GetParam()}));
+  Pair pair(any_client(), server_with({GetParam()}));
   pair.start();
   ASSERT_TRUE(pair.run_until_up());
   EXPECT_EQ(pair.server_up->method, GetParam());
@@ -36,7 +44,7 @@ TEST_P(EachMethod, RightPasswordGetsIn) {
 }
 
 TEST_P(EachMethod, WrongPasswordIsToldAndTheLinkEnds) {
-  Pair pair(test::client_config("alice", "wrong"), server_with({GetParam()}));
+  Pair pair(any_client("wrong"), server_with({GetParam()}));
   pair.start();
   ASSERT_TRUE(pair.run_until([&] { return pair.server_down && pair.client_down; }));
   EXPECT_EQ(pair.server_down->cause, "wrong-password");
@@ -47,7 +55,7 @@ TEST_P(EachMethod, WrongPasswordIsToldAndTheLinkEnds) {
 }
 
 TEST_P(EachMethod, NtHashServesWhereTheProtocolAllows) {
-  Pair pair(test::client_config(), server_with({GetParam()}));
+  Pair pair(any_client(), server_with({GetParam()}));
   pair.credential.password.reset();
   pair.credential.nt_hash = nt_hash("secret");
   pair.start();
@@ -101,7 +109,7 @@ TEST(Auth, ServerThatDoesNotKnowThePasswordIsFoundOut) {
 
 /// A server in the middle of CHAP-MD5, with its challenge.
 struct ChapServer : Lone {
-  ChapServer() : Lone(server_with({AuthMethod::kChapMd5})) {
+  explicit ChapServer(PppConfig config = server_with({AuthMethod::kChapMd5})) : Lone(std::move(config)) {
     open_lcp();
     challenge = sent_on_open.back();
   }
@@ -159,6 +167,171 @@ TEST(Auth, ProofByAnotherProtocolThanAgreedIsDropped) {
   server.feed(kPapProtocol, Code{1}, 1, ByteVector{1, 'u', 1, 'p'});
   EXPECT_EQ(server.drops.read(Drop::kWrongPhase), 1U);
   EXPECT_FALSE(server.session.poll_event());
+}
+
+/// A server that asks for MS-CHAPv2, and a hand that answers it.
+struct MsChapServer : Lone {
+  explicit MsChapServer(PppConfig config) : Lone(std::move(config)) {
+    open_lcp();
+    take_challenge(sent_on_open.back());
+  }
+  static PppConfig allowing(unsigned retries) {
+    PppConfig config = server_with({AuthMethod::kMsChapV2});
+    config.auth_retries = retries;
+    return config;
+  }
+  void take_challenge(const ByteVector& frame) {
+    id = frame[5];
+    std::copy_n(frame.begin() + 9, challenge.size(), challenge.begin());
+  }
+  /// Answers the challenge; the last thing the server then sent, as text behind its code.
+  std::string respond(std::string_view password, std::uint8_t with_id) {
+    MsChallenge peer;
+    random.fill(peer);
+    const NtResponse response = nt_response(challenge, peer, "alice", *nt_hash(password));
+    ByteVector body{49};
+    body.insert(body.end(), peer.begin(), peer.end());
+    body.resize(body.size() + 8);
+    body.insert(body.end(), response.begin(), response.end());
+    body.push_back(0);
+    for (const char c : std::string_view("alice")) body.push_back(static_cast<std::uint8_t>(c));
+    last_body = body;
+    feed(kChapProtocol, Code{2}, with_id, body);
+    return judge();
+  }
+  std::string judge() {
+    Credential credential;
+    credential.password = Secret("secret");
+    while (auto event = session.poll_event()) {
+      if (auto* need = std::get_if<AuthNeeded>(&*event)) {
+        ++attempts;
+        session.auth_result(verify(need->request, credential), now);
+      }
+      if (auto* down = std::get_if<Down>(&*event)) cause = down->cause;
+    }
+    std::string text;
+    for (const auto& frame : sent()) {
+      if (load_be16(frame.data() + 2) != kChapProtocol) continue;
+      text = std::to_string(frame[4]) + ":" + std::string(as_text(Bytes(frame).subspan(8)));
+      answered_id = frame[5];
+    }
+    return text;
+  }
+  /// The challenge that a Failure carries.
+  void take_retry(const std::string& text) {
+    const auto bytes = from_hex(text.substr(text.find("C=") + 2, 32));
+    ASSERT_TRUE(bytes);
+    std::copy(bytes->begin(), bytes->end(), challenge.begin());
+  }
+  std::uint8_t id = 0, answered_id = 0;
+  MsChallenge challenge{};
+  ByteVector last_body;
+  unsigned attempts = 0;
+  std::string cause;
+};
+
+TEST(Auth, AMistypedPasswordMayBeCorrected) {  // RFC 2759 §6
+  for (const bool counts_up : {false, true}) {
+    MsChapServer server(MsChapServer::allowing(1));
+    const std::string failure = server.respond("sicret", server.id);
+    EXPECT_TRUE(failure.starts_with("4:E=691 R=1 C=")) << failure;
+    EXPECT_EQ(server.session.phase(), PppSession::Phase::kAuthenticate);
+    server.take_retry(failure);
+    const auto next = static_cast<std::uint8_t>(server.id + (counts_up ? 1 : 0));
+    EXPECT_TRUE(server.respond("secret", next).starts_with("3:S="));
+    EXPECT_EQ(server.answered_id, next);
+    EXPECT_EQ(server.session.phase(), PppSession::Phase::kNetwork);
+    EXPECT_EQ(server.attempts, 2U);
+  }
+}
+
+TEST(Auth, RetriesRunOut) {
+  MsChapServer server(MsChapServer::allowing(1));
+  server.take_retry(server.respond("sicret", server.id));
+  EXPECT_TRUE(server.respond("secrat", server.id).starts_with("4:E=691 R=0 C="));
+  EXPECT_EQ(server.session.phase(), PppSession::Phase::kTerminate);
+}
+
+TEST(Auth, ADoubledWrongResponseIsNoSecondAttempt) {
+  MsChapServer server(MsChapServer::allowing(1));
+  const std::string failure = server.respond("sicret", server.id);
+  server.feed(kChapProtocol, Code{2}, server.id, server.last_body);
+  EXPECT_EQ(server.judge(), failure) << "the same answer again";
+  EXPECT_EQ(server.attempts, 1U);
+}
+
+TEST(Auth, AnAnswerToTheOldChallengeIsWrongAfterARetryWasAllowed) {
+  MsChapServer server(MsChapServer::allowing(1));
+  server.respond("sicret", server.id);
+  EXPECT_TRUE(server.respond("secret", server.id).starts_with("4:E=691 R=0"));
+}
+
+TEST(Auth, OtherErrorsThanAWrongPasswordAllowNoRetry) {
+  MsChapServer server(MsChapServer::allowing(3));
+  server.feed(kChapProtocol, Code{2}, server.id, [] {
+    ByteVector body(50, 1);
+    body[0] = 49;
+    body.push_back('u');
+    return body;
+  }());
+  AuthVerdict verdict;
+  verdict.error = 648;
+  verdict.message = "Password expired";
+  ASSERT_TRUE(server.session.poll_event());
+  server.session.auth_result(verdict, server.now);
+  EXPECT_TRUE(server.judge().starts_with("4:E=648 R=0 C="));
+}
+
+TEST(Auth, AChangeOfPasswordIsRefused) {  // RFC 2759 §7
+  MsChapServer server(MsChapServer::allowing(1));
+  server.feed(kChapProtocol, Code{7}, server.id, ByteVector(582, 1));
+  EXPECT_TRUE(server.judge().starts_with("4:E=709 R=0 C="));
+  EXPECT_EQ(server.attempts, 0U);
+  EXPECT_NE(server.session.phase(), PppSession::Phase::kNetwork);
+}
+
+TEST_P(EachMethod, ProofIsAskedForAgainWhileIpFlows) {  // RFC 1994 §2
+  PppConfig config = server_with({GetParam()});
+  config.rechallenge_interval = std::chrono::minutes(1);
+  Pair pair(any_client(), std::move(config));
+  pair.start();
+  ASSERT_TRUE(pair.run_until_up());
+  EXPECT_FALSE(
+      pair.run_until([&] { return pair.server_down || pair.client_down; }, std::chrono::minutes(10)));
+  EXPECT_TRUE(pair.server_session.is_up());
+  if (GetParam() == AuthMethod::kPap) {
+    EXPECT_EQ(pair.attempts, 1U) << "PAP has no challenge";
+    return;
+  }
+  EXPECT_EQ(pair.attempts, 11U) << "at first, and after each of ten minutes";
+  pair.credential.password = Secret("changed");
+  ASSERT_TRUE(pair.run_until([&] { return pair.server_down.has_value(); }));
+  EXPECT_EQ(pair.server_down->cause, "wrong-password");
+}
+
+TEST(Auth, AClientThatIgnoresANewChallengeIsDisconnected) {
+  PppConfig config = server_with({AuthMethod::kChapMd5});
+  config.rechallenge_interval = std::chrono::minutes(1);
+  config.echo_interval = Duration::zero();
+  ChapServer server(std::move(config));
+  server.respond();
+  AuthVerdict verdict;
+  verdict.accepted = true;
+  ASSERT_TRUE(server.session.poll_event());
+  server.session.auth_result(verdict, server.now);
+  server.session.set_addresses(test::addresses(), server.now);
+  for (const auto& frame : server.sent()) {
+    if (load_be16(frame.data() + 2) == kIpcp)
+      server.feed(kIpcp, Code::kConfigureAck, frame[5], Bytes(frame).subspan(8));
+  }
+  server.feed(kIpcp, Code::kConfigureRequest, 1, ByteVector{3, 6, 10, 99, 0, 7});
+  ASSERT_TRUE(server.session.is_up());
+  server.wait(std::chrono::minutes(2));
+  std::string cause;
+  while (const auto event = server.session.poll_event()) {
+    if (const auto* down = std::get_if<Down>(&*event)) cause = down->cause;
+  }
+  EXPECT_EQ(cause, "authentication-timeout");
 }
 
 TEST(Auth, PapRequestsOfEveryLengthAndBitAreHandled) {

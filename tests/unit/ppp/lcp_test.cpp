@@ -180,5 +180,99 @@ TEST(Lcp, ProtocolRejectOfUnknownProtocolsCarriesThem) {  // §5.7
   EXPECT_TRUE(pair.server_session.is_up());
 }
 
+TEST(Lcp, TimeRemainingIsTold) {  // RFC 1570 §2.2
+  Lone lone;
+  lone.session.tell_time_remaining(std::chrono::seconds(60), "soon");
+  lone.open_lcp();
+  lone.sent();
+  lone.session.tell_time_remaining(std::chrono::seconds(60), "soon");
+  const auto sent = lone.sent();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0][4], static_cast<int>(Code::kTimeRemaining));
+  EXPECT_EQ(load_be32(sent[0].data() + 8), lone.session.lcp().magic());
+  EXPECT_EQ(load_be32(sent[0].data() + 12), 60U);
+  EXPECT_EQ(as_text(Bytes(sent[0]).subspan(16)), "soon");
+  lone.feed(kLcp, Code::kCodeReject, 1, Bytes(sent[0]).subspan(4));
+  EXPECT_TRUE(lone.session.lcp().opened()) << "a client without it says so and stays";
+}
+
+TEST(Lcp, DiscardRequestsAreDiscarded) {  // RFC 1661 §5.9
+  Lone lone;
+  lone.open_lcp();
+  lone.sent();
+  lone.feed(kLcp, Code::kDiscardRequest, 3, ByteVector{1, 2, 3, 4, 5});
+  EXPECT_TRUE(lone.sent().empty());
+  EXPECT_TRUE(lone.session.lcp().opened());
+}
+
+TEST(Lcp, UnknownCodesAreRejectedWithTheirPacket) {  // RFC 1661 §5.6
+  Lone lone;
+  lone.open_lcp();
+  lone.sent();
+  lone.feed(kLcp, Code{42}, 3, ByteVector{1, 2});
+  const auto sent = lone.sent();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0][4], static_cast<int>(Code::kCodeReject));
+  EXPECT_EQ(ByteVector(sent[0].begin() + 8, sent[0].end()), (ByteVector{42, 3, 0, 6, 1, 2}));
+}
+
+TEST(Lcp, ARejectionOfACodeWithoutWhichNothingGoesEndsTheLink) {  // RFC 1661 §5.6
+  Lone lone;
+  lone.open_lcp();
+  lone.feed(kLcp, Code::kCodeReject, 1, ByteVector{1, 1, 0, 4});
+  EXPECT_FALSE(lone.session.lcp().opened());
+  lone.wait(std::chrono::seconds(10));
+  bool down = false;
+  while (const auto event = lone.session.poll_event()) down |= std::holds_alternative<Down>(*event);
+  EXPECT_TRUE(down);
+}
+
+TEST(Lcp, PaddingBehindLengthIsIgnored) {  // RFC 1661 §5
+  Lone lone;
+  lone.open_lcp();
+  lone.sent();
+  ByteVector frame = test::control_frame(kLcp, 9, 4, ByteVector{9, 9, 9, 9});
+  frame.resize(frame.size() + 7, 0xee);
+  lone.feed(frame);
+  const auto sent = lone.sent();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].size(), 12U);
+}
+
+TEST(Lcp, WhatWeLackIsRejectedAllAtOnceInTheOrderAsked) {  // RFC 1661 §5.4
+  Lone lone;
+  lone.sent();
+  const ByteVector asked{1, 4,  5,  120, 13, 3, 6, 5,  6, 1, 2, 3, 4, 17, 4,
+                         6, 78, 19, 5,   1,  9, 9, 23, 4, 0, 0, 7, 2, 8,  2};
+  lone.feed(kLcp, Code::kConfigureRequest, 9, asked);
+  const auto sent = lone.sent();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0][4], static_cast<int>(Code::kConfigureReject));
+  EXPECT_EQ(sent[0][5], 9);
+  EXPECT_EQ(ByteVector(sent[0].begin() + 8, sent[0].end()),
+            (ByteVector{13, 3, 6, 17, 4, 6, 78, 19, 5, 1, 9, 9, 23, 4, 0, 0}));
+}
+
+TEST(Lcp, NothingButLcpCountsBeforeItIsOpen) {  // RFC 1661 §3.4
+  Lone lone;
+  lone.sent();
+  for (const Protocol protocol : {kPapProtocol, kChapProtocol, kEapProtocol, kIpcp, kIpv6cp, kCcp}) {
+    lone.feed(protocol, Code::kConfigureRequest, 1, {});
+  }
+  EXPECT_TRUE(lone.sent().empty());
+  EXPECT_EQ(lone.drops.read(Drop::kWrongPhase), 6U);
+}
+
+TEST(Lcp, NoRejectionOfAProtocolBeforeTheNetworkPhase) {  // RFC 1661 §3.5
+  Lone lone;
+  lone.open_lcp();
+  lone.sent();
+  for (const Protocol protocol : {kIpcp, kIpv6cp, kCcp, Protocol{0x8235}}) {
+    lone.feed(protocol, Code::kConfigureRequest, 1, {});
+  }
+  EXPECT_TRUE(lone.sent().empty());
+  EXPECT_EQ(lone.drops.read(Drop::kWrongPhase), 4U);
+}
+
 }  // namespace
 }  // namespace sluice::ppp
