@@ -34,12 +34,12 @@ struct Row {
   unsigned profiles;
 };
 
-// Ours decides where a client offers several, so the rows stand by strength, and within it by cost.
+// Ours decides where a client offers several, so the rows stand by strength, and within it by cost; in a row
+// of several algorithms the client's order counts.
 constexpr std::array kIke{
     Row{"aes256gcm16-aes128gcm16-prfsha384-prfsha256-x25519-ecp384-ecp256-modp3072-modp2048", kModern},
     Row{"aes256-aes192-aes128-sha512-sha384-sha256-x25519-ecp384-ecp521-ecp256-modp4096-modp3072-modp2048",
         kModern},
-    Row{"aes256-sha512-modp2048", kApple},
     Row{"aes256-sha256-modp2048", kApple},
     Row{"aes128-sha256-modp3072", kChromeos},
     // All that Windows sends is SHA-1; as a PRF and in HMAC it still holds.
@@ -47,12 +47,7 @@ constexpr std::array kIke{
     Row{"aes128-sha1-ecp256", kWindows},
     Row{"aes256-sha1-modp2048", kWindows | kApple},
     Row{"aes128-sha1-modp2048", kChromeos},
-    Row{"aes256-sha512-modp1024", kAndroid},
-    Row{"aes256-sha384-modp1024", kAndroid},
-    Row{"aes256-sha256-modp1024", kAndroid},
-    Row{"aes256-sha1-modp1024", kAndroid},
-    Row{"aes128-sha256-modp1024", kAndroid},
-    Row{"aes128-sha1-modp1024", kAndroid},
+    Row{"aes256-aes128-sha512-sha384-sha256-sha1-modp1024", kAndroid},
     Row{"3des-sha1-modp1024", kAndroid},
 };
 

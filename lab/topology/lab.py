@@ -30,6 +30,7 @@ class Plan:
     nat: str = "carrier"  # none: clients on the internet; home: a NAT each; carrier: those behind one more NAT
     cipher: str = "aes128-sha1"
     rekey_seconds: int = 0
+    reauth_seconds: int = 0
     psk: str = PSK
     edge_addresses: tuple[str, ...] = ()  # public ones besides the usual one
     edge_settings: str = ""  # more tables of the edge's configuration
@@ -116,7 +117,8 @@ class Lab:
             guest = Guest(self.run, name, space, f"tap{number}", f"{address}/24", gateway)
             password = self.plan.password or f"password-of-user{number}"
             how = Dialler(
-                psk=self.plan.psk, user=f"user{number}", password=password, cipher=self.plan.cipher, rekey_seconds=self.plan.rekey_seconds
+                psk=self.plan.psk, user=f"user{number}", password=password, cipher=self.plan.cipher,
+                rekey_seconds=self.plan.rekey_seconds, reauth_seconds=self.plan.reauth_seconds,
             )
             self.clients.append(Client(guest, number, how))
 

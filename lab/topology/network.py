@@ -33,6 +33,11 @@ def direct_client(number: int) -> str:
     return f"203.0.113.{100 + number}"
 
 
+def edge_extra(number: int) -> str:
+    """One more public address of the edge (from 1)."""
+    return f"203.0.113.{1 + number}"
+
+
 def agent_core(number: int) -> str:
     return f"10.20.0.{10 + number}"
 

@@ -15,7 +15,7 @@ from .runs import Run
 
 PROJECT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("SLUICE_BUILD", PROJECT / "build" / "release"))  # another one, for example with sanitizers
-TARGETS = ("sluice-edge", "sluice-agent", "sluicectl", "sluice_charon_plugin")
+TARGETS = ("sluice-edge", "sluice-agent", "sluicectl", "sluice_charon_plugin", "ike_flood")
 
 
 def program(name: str) -> str:
