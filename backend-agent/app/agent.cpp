@@ -22,6 +22,8 @@ constexpr auto kDropReportInterval = std::chrono::minutes(1);
 constexpr auto kTick = std::chrono::seconds(1);
 /// How long clients have to acknowledge their farewell.
 constexpr auto kFarewell = std::chrono::milliseconds(1500);
+/// How often the end of accounting is looked for while stopping.
+constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 constexpr std::uint32_t kWorkers = 1;
 
 std::int64_t unix_now() {
@@ -35,20 +37,13 @@ T or_throw(Result<T, std::string> result) {
   return std::move(result).value();
 }
 
-Users users_or_throw(const std::filesystem::path& file) {
-  auto users = load_users(file);
-  if (users) return std::move(users).value();
-  std::string text;
-  for (const auto& error : users.error()) text += (text.empty() ? "" : "; ") + error.to_string();
-  throw std::runtime_error(text);
-}
-
 /// PPP settings for a path; the smallest of what is configured and what fits.
 std::shared_ptr<const ppp::PppConfig> ppp_config(const Config& config, std::uint16_t ppp_mtu) {
   constexpr std::uint32_t kSmallest = 576;
   const std::uint32_t fits = ppp_mtu == 0 ? 1500U : std::max<std::uint32_t>(ppp_mtu, kSmallest);
   auto out = std::make_shared<ppp::PppConfig>();
   out->auth = config.auth;
+  out->eap_passthrough = !config.radius.servers.empty();
   out->mru = static_cast<std::uint16_t>(std::min(config.mru, fits));
   out->mtu = static_cast<std::uint16_t>(std::min(config.mtu, fits));
   out->clamp_mss = config.clamp_mss;
@@ -82,12 +77,13 @@ void warn_if_not_forwarding() {
 }  // namespace
 
 Agent::Agent(boost::asio::io_context& io, Config config)
-    : io_(io), config_(std::move(config)), woken_(io), timer_(io), stop_timer_(io) {
+    : io_(io), config_(std::move(config)), woken_(io), timer_(io), stop_timer_(io), drain_timer_(io) {
   const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (fd < 0) throw std::runtime_error("no file descriptor is left");
   woken_.assign(fd);
-  users_ = std::make_unique<UsersFile>(users_or_throw(config_.users_file));
-  pool_ = std::make_unique<AddressPool>(config_.ranges, reserved(), config_.quarantine);
+  authentication_ = std::make_unique<Authentication>(
+      io_, config_, random_, [this](SessionSerial session) { worker_->post(AskCounters{session}); });
+  pools_ = std::make_unique<Pools>(config_.pools, reserved());
   tun_ = std::make_unique<TunDevice>(or_throw(TunDevice::open({.name = config_.tun_name,
                                                                .mtu = static_cast<std::uint16_t>(config_.mtu),
                                                                .addresses = {config_.local_address},
@@ -98,7 +94,8 @@ Agent::Agent(boost::asio::io_context& io, Config config)
   warn_if_not_forwarding();
   app::log_info("ready", {LogField("name", config_.name), LogField("tun", tun_->name()),
                           LogField("local_address", config_.local_address.to_string()),
-                          LogField("addresses", pool_->free()), LogField("users", users_->size()),
+                          LogField("addresses", pools_->free()), LogField("users", authentication_->users()),
+                          LogField("radius_servers", config_.radius.servers.size()),
                           LogField("engine", worker_->engine_name())});
 }
 
@@ -106,15 +103,21 @@ Agent::~Agent() = default;
 
 std::vector<Prefix> Agent::pool_prefixes() const {
   std::vector<Prefix> out;
-  for (const auto& range : config_.ranges) {
-    const auto prefixes = prefixes_of(range);
-    out.insert(out.end(), prefixes.begin(), prefixes.end());
-  }
+  const auto add = [&](const std::vector<AddressRange>& ranges) {
+    for (const auto& range : ranges) {
+      const auto prefixes = prefixes_of(range);
+      out.insert(out.end(), prefixes.begin(), prefixes.end());
+    }
+  };
+  add(config_.pools.ranges);
+  for (const auto& named : config_.pools.named) add(named.ranges);
+  for (const auto* networks : {&config_.pools.ipv6, &config_.pools.delegated})
+    out.insert(out.end(), networks->begin(), networks->end());
   return out;
 }
 
 std::unordered_set<std::uint32_t> Agent::reserved() const {
-  auto out = users_->addresses();
+  auto out = authentication_->fixed_addresses();
   out.insert(config_.local_address.to_v4());
   return out;
 }
@@ -127,8 +130,8 @@ void Agent::make_worker() {
   const Endpoint data{config_.data_address, static_cast<std::uint16_t>(config_.data_port)};
   auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
   auto engine = or_throw(esp::make_engine("auto", random_));
-  worker_ = std::make_unique<Worker>(WorkerParts{std::move(port), std::move(tun_->take_ports().front()), std::move(engine),
-                                                 std::move(lns), woken_.native_handle()});
+  worker_ = std::make_unique<Worker>(WorkerParts{std::move(port), std::move(tun_->take_ports().front()),
+                                                 std::move(engine), std::move(lns), woken_.native_handle()});
 }
 
 void Agent::make_uplink() {
@@ -160,34 +163,37 @@ void Agent::make_sessions() {
   common.dns = config_.dns;
   common.nbns = config_.nbns;
   sessions_ = std::make_unique<Sessions>(SessionsContext{
-      .authenticator = *users_,
-      .pool = *pool_,
+      .authenticator = authentication_->gate(),
+      .pools = *pools_,
+      .accounting = authentication_->accounting(),
       .common = std::move(common),
+      .dns6 = config_.dns6,
+      .interim = config_.radius.interim_interval,
+      .session_prefix = authentication_->session_prefix(),
       .now = app::now,
       .unix_seconds = unix_now,
       .post = [this](Command command) { worker_->post(std::move(command)); },
       .session_up = [this](ChannelId id, const channel::SessionUp& up) { uplink_->session_up(id, up); },
       .session_down = [this](ChannelId id,
                              const channel::SessionDown& down) { uplink_->session_down(id, down); },
-      .fixed_address = [this](const IpAddress& address, bool in_use) { set_fixed_route(address, in_use); }});
+      .called = [this](ChannelId id) { return uplink_->edge_name(id); },
+      .route = [this](const Prefix& prefix, bool in_use) { set_route(prefix, in_use); }});
+  authentication_->listen(
+      [this](const radius::DynamicRequest& request) { return sessions_->on_dynamic(request); });
 }
 
 std::optional<std::string> Agent::refusal() const {
   if (stopping_) return "draining";
   const std::uint32_t tunnels = worker_->stats().tunnels.load(std::memory_order_relaxed);
   if (config_.max_sessions != 0 && tunnels >= config_.max_sessions) return "max_sessions reached";
-  if (pool_->free() == 0) return "no address is free";
+  if (pools_->free() == 0) return "no address is free";
   return std::nullopt;
 }
 
-/// Fixed addresses outside the pool's ranges have a route only while they are in use.
-void Agent::set_fixed_route(const IpAddress& address, bool in_use) {
-  const bool pooled = std::any_of(config_.ranges.begin(), config_.ranges.end(),
-                                  [&](const AddressRange& range) { return range.contains(address.to_v4()); });
-  if (pooled) return;
-  if (!in_use) return tun_->remove_route({address, 32});
-  if (const auto error = tun_->add_route({address, 32}))
-    app::log_warning("no route", {LogField("cause", *error)});
+/// What is a client's own, not a pool's, has a route only while it is in use.
+void Agent::set_route(const Prefix& prefix, bool in_use) {
+  if (!in_use) return tun_->remove_route(prefix);
+  if (const auto error = tun_->add_route(prefix)) app::log_warning("no route", {LogField("cause", *error)});
 }
 
 void Agent::start() {
@@ -207,8 +213,20 @@ void Agent::stop() {
   });
 }
 
+/// The last records get what is left of the farewell's time.
+void Agent::drain_accounting() {
+  if (stopped_) return;
+  if (authentication_->owed() == 0) return finish_stop();
+  drain_timer_.expires_after(kDrainPoll);
+  drain_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) drain_accounting();
+  });
+}
+
 void Agent::finish_stop() {
   if (std::exchange(stopped_, true)) return;
+  drain_timer_.cancel();
+  authentication_->stop();
   stop_timer_.cancel();
   report_drops();
   uplink_->stop("the agent is stopping");
@@ -217,15 +235,16 @@ void Agent::finish_stop() {
 }
 
 void Agent::reload_users() {
+  if (!authentication_->has_users()) return;
   auto users = load_users(config_.users_file);
   if (!users) {
     for (const auto& error : users.error())
       app::log_error("users file not taken", {LogField("cause", error.to_string())});
     return;
   }
-  users_->replace(std::move(*users));
-  pool_->set_reserved(reserved());
-  app::log_info("users file read again", {LogField("users", users_->size())});
+  authentication_->replace_users(std::move(*users));
+  pools_->set_reserved(reserved());
+  app::log_info("users file read again", {LogField("users", authentication_->users())});
 }
 
 void Agent::wait_for_events() {
@@ -249,6 +268,8 @@ void Agent::take(Event event) {
     sessions_->on_auth(std::move(*asked));
   } else if (const auto* opened = std::get_if<SessionOpened>(&event)) {
     sessions_->on_opened(*opened);
+  } else if (const auto* told = std::get_if<CountersTold>(&event)) {
+    sessions_->on_counters(*told);
   } else if (const auto* gone = std::get_if<SessionGone>(&event)) {
     sessions_->on_gone(*gone);
   } else if (const auto* over = std::get_if<TunnelGone>(&event)) {
@@ -262,7 +283,8 @@ void Agent::take(Event event) {
   } else if (const auto* failed = std::get_if<ChannelFailed>(&event)) {
     app::log_error("data keys unusable", {LogField("cause", failed->text)});
   } else if (std::holds_alternative<AllClosed>(event)) {
-    finish_stop();
+    authentication_->farewell();
+    drain_accounting();
   }
 }
 
@@ -279,7 +301,7 @@ channel::LoadReport Agent::load() {
   out.cpu_permille =
       static_cast<std::uint32_t>(std::min<std::int64_t>(1000, (cpu - last_cpu_) * 1000 / elapsed));
   out.packets_per_second = static_cast<std::uint64_t>(static_cast<double>(packets - last_packets_) / seconds);
-  out.free_addresses = static_cast<std::uint32_t>(pool_->free());
+  out.free_addresses = static_cast<std::uint32_t>(pools_->free());
   out.draining = stopping_;
   last_report_ = now;
   last_cpu_ = cpu;
@@ -295,6 +317,7 @@ void Agent::report_drops() {
 
 void Agent::tick() {
   worker_->flush();
+  authentication_->tick(app::now());
   if (app::now() - last_drop_report_ >= kDropReportInterval) report_drops();
   uplink_->set_load(load());
   timer_.expires_after(kTick);

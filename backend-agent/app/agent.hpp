@@ -8,12 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "backend-agent/app/authentication.hpp"
 #include "backend-agent/app/drop_report.hpp"
 #include "backend-agent/app/sessions.hpp"
 #include "backend-agent/config/config.hpp"
 #include "backend-agent/lns/worker.hpp"
-#include "backend-agent/pool/pool.hpp"
-#include "backend-agent/radius/users_file.hpp"
+#include "backend-agent/pool/pools.hpp"
 #include "backend-agent/tun/tun_device.hpp"
 #include "backend-agent/uplink/uplink.hpp"
 #include "base/app/system_random.hpp"
@@ -40,7 +40,8 @@ class Agent {
   std::vector<Prefix> pool_prefixes() const;
   std::unordered_set<std::uint32_t> reserved() const;
   std::optional<std::string> refusal() const;
-  void set_fixed_route(const IpAddress& address, bool in_use);
+  void set_route(const Prefix& prefix, bool in_use);
+  void drain_accounting();
   void wait_for_events();
   void take_events();
   void take(Event event);
@@ -53,12 +54,12 @@ class Agent {
   Config config_;
   app::SystemRandom random_;
   boost::asio::posix::stream_descriptor woken_;
-  boost::asio::steady_timer timer_, stop_timer_;
-  std::unique_ptr<UsersFile> users_;
-  std::unique_ptr<AddressPool> pool_;
+  boost::asio::steady_timer timer_, stop_timer_, drain_timer_;
+  std::unique_ptr<Pools> pools_;
   std::unique_ptr<TunDevice> tun_;
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<Uplink> uplink_;
+  std::unique_ptr<Authentication> authentication_;
   std::unique_ptr<Sessions> sessions_;
   bool stopping_ = false;
   bool stopped_ = false;

@@ -1,6 +1,9 @@
 #include "backend-agent/app/sessions.hpp"
 
+#include <algorithm>
+
 #include "base/app/log.hpp"
+#include "base/text.hpp"
 
 namespace sluice::agent {
 namespace {
@@ -10,6 +13,35 @@ using app::LogField;
 /// RFC 2759 §6: no permission to dial in. The nearest there is for an exhausted pool.
 constexpr unsigned kNoDialinPermission = 649;
 
+Prefix host(const IpAddress& address) {
+  return {address, static_cast<std::uint8_t>(address.is_v6() ? 128 : 32)};
+}
+
+SessionPolicy policy_of(const radius::Grant& grant) {
+  SessionPolicy out;
+  out.rate_up = grant.rate_up.value_or(0);
+  out.rate_down = grant.rate_down.value_or(0);
+  out.session_timeout = grant.session_timeout.value_or(std::chrono::seconds(0));
+  out.idle_timeout = grant.idle_timeout.value_or(std::chrono::seconds(0));
+  out.routes = grant.routes;
+  return out;
+}
+
+SessionCounters counters_of(const auto& told) {
+  return {told.packets_in, told.packets_out, told.bytes_in, told.bytes_out};
+}
+
+std::string serial_text(SessionSerial serial) {
+  std::uint8_t raw[8];
+  store_be64(raw, serial.value());
+  return to_hex(raw);
+}
+
+/// Acct-Authentic and who answers for it: told to the operator, too.
+std::string_view judge_name(bool by_radius) {
+  return by_radius ? "radius" : "file";
+}
+
 }  // namespace
 
 void Sessions::on_auth(AuthAsked asked) {
@@ -17,8 +49,13 @@ void Sessions::on_auth(AuthAsked asked) {
   session.tunnel = asked.tunnel;
   session.user = asked.request.user;
   session.method = asked.request.method;
-  AuthAttempt attempt{std::move(asked.request), asked.tunnel.client, asked.tunnel.peer_identity,
-                      asked.tunnel.correlation_id};
+  session.caller = {asked.session,
+                    context_.session_prefix + serial_text(asked.session),
+                    asked.tunnel.correlation_id,
+                    asked.tunnel.client,
+                    asked.tunnel.peer_identity,
+                    context_.called ? context_.called(asked.tunnel.key.channel) : std::string()};
+  AuthAttempt attempt{std::move(asked.request), session.caller};
   context_.authenticator.authenticate(
       std::move(attempt),
       [this, serial = asked.session](AuthDecision decision) { decide(serial, std::move(decision)); });
@@ -28,67 +65,149 @@ void Sessions::decide(SessionSerial serial, AuthDecision decision) {
   const auto found = sessions_.find(serial);
   if (found == sessions_.end()) return;  // it went away meanwhile
   Session& session = found->second;
-  ppp::AuthVerdict verdict = std::move(decision.verdict);
-  if (verdict.accepted && !give_address(serial, session, decision.address)) {
-    verdict = {};
-    verdict.message = "No address is free";
-    verdict.error = kNoDialinPermission;
-    verdict.cause = "no-address";
-    verdict.detail = "the address pool is exhausted: add a range to pool.ranges, or another agent";
+  if (decision.verdict.more) return context_.post(AuthDecided{serial, std::move(decision.verdict), {}, {}});
+  if (decision.verdict.accepted) {
+    session.by_radius = decision.by_radius;
+    if (auto lacking = furnish(serial, session, decision.grant)) decision = std::move(*lacking);
   }
-  AuthDecided decided{serial, std::move(verdict), std::nullopt, {}};
+  AuthDecided decided{serial, std::move(decision.verdict), std::nullopt, {}};
   if (decided.verdict.accepted) {
-    decided.addresses = context_.common;
-    decided.addresses->remote = *session.address;
+    decided.addresses = addresses_of(session, decision.grant);
+    decided.policy = session.policy;
   } else {
     session.refused = true;
-    app::log_warning(
-        "client refused",
-        {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
-         LogField("client", session.tunnel.client.to_string()),
-         LogField("identity", session.tunnel.peer_identity), LogField("auth", to_string(session.method)),
-         LogField("cause", decided.verdict.cause), LogField("text", decided.verdict.detail)});
+    tell_refusal(session, decided.verdict);
   }
   context_.post(std::move(decided));
 }
 
-bool Sessions::give_address(SessionSerial serial, Session& session, const std::optional<IpAddress>& own) {
-  if (session.address) return true;  // a renegotiated link keeps what it has
-  session.fixed = own.has_value();
-  if (own) {
-    take_over(serial, *own);
-    context_.fixed_address(*own, true);
-    session.address = own;
-  } else {
-    session.address = context_.pool.allocate(session.user, context_.now());
-  }
-  return session.address.has_value();
+void Sessions::tell_refusal(const Session& session, const ppp::AuthVerdict& verdict) const {
+  app::log_warning(
+      "client refused",
+      {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
+       LogField("client", session.tunnel.client.to_string()),
+       LogField("identity", session.tunnel.peer_identity), LogField("auth", to_string(session.method)),
+       LogField("cause", verdict.cause), LogField("text", verdict.detail)});
 }
 
-/// A fixed address in use means that its user redials: the older session is a leftover.
-void Sessions::take_over(SessionSerial by, const IpAddress& address) {
-  for (auto& [serial, session] : sessions_) {
-    if (serial == by || session.address != address) continue;
-    release(session);
+std::optional<AuthDecision> Sessions::furnish(SessionSerial serial, Session& session,
+                                              const radius::Grant& grant) {
+  session.policy = policy_of(grant);
+  session.classes = grant.classes;
+  session.interim = grant.interim_interval.value_or(context_.interim);
+  if (session.address) return std::nullopt;  // a renegotiated link keeps what it has
+  if (auto lacking = give_address(serial, session, grant)) return lacking;
+  give_prefixes(session, grant);
+  for (const auto& route : grant.routes) add_route(session, route);
+  return std::nullopt;
+}
+
+std::optional<AuthDecision> Sessions::give_address(SessionSerial serial, Session& session,
+                                                   const radius::Grant& grant) {
+  if (grant.address) return take_own(serial, session, *grant.address);
+  auto given = context_.pools.allocate(session.user, grant.pool, context_.now());
+  if (given.address) {
+    session.address = given.address;
+    return std::nullopt;
+  }
+  if (!given.known) {
+    return refused("no-pool",
+                   "the user's pool \"" + given.pool + "\" is not configured: add a [[named_pool]]",
+                   "No address pool for this user", kNoDialinPermission);
+  }
+  return refused("no-address",
+                 "the address pool \"" + given.pool + "\" is exhausted: add a range to it, or another agent",
+                 "No address is free", kNoDialinPermission);
+}
+
+/// A user's own address in use means that the user redials: the older session is a leftover. In somebody
+/// else's hands it cannot be had.
+std::optional<AuthDecision> Sessions::take_own(SessionSerial by, Session& session, const IpAddress& address) {
+  for (auto& [serial, other] : sessions_) {
+    if (serial == by || other.address != address) continue;
+    if (other.user != session.user) {
+      return refused("address-in-use",
+                     "the user's address " + address.to_string() + " is out to another user",
+                     "The address is in use", kNoDialinPermission);
+    }
+    release(other);
     context_.post(EndSession{serial, "replaced", "the same user dialled in again"});
   }
+  context_.pools.claim(address, session.user);
+  session.address = address;
+  add_route(session, host(address));
+  return std::nullopt;
+}
+
+void Sessions::give_prefixes(Session& session, const radius::Grant& grant) {
+  ppp::Ipv6Addresses v6;
+  v6.remote_id = grant.interface_id;
+  v6.prefix = grant.ipv6_prefix;
+  v6.delegated = grant.delegated_prefix;
+  v6.dns = grant.dns6.empty() ? context_.dns6 : grant.dns6;
+  if (!v6.prefix) v6.prefix = context_.pools.ipv6().allocate(session.user, context_.now());
+  if (!v6.delegated) v6.delegated = context_.pools.delegated().allocate(session.user, context_.now());
+  if (!v6.prefix && !v6.delegated) return;  // a client without either has no use for IPv6
+  for (const auto& own : {v6.prefix, v6.delegated}) {
+    if (own) add_route(session, *own);
+  }
+  session.v6 = std::move(v6);
+}
+
+void Sessions::add_route(Session& session, const Prefix& prefix) {
+  if (context_.pools.contains(prefix.network)) return;  // all of the pools lies behind us anyway
+  context_.route(prefix, true);
+  session.routed.push_back(prefix);
+}
+
+ppp::Addresses Sessions::addresses_of(const Session& session, const radius::Grant& grant) const {
+  ppp::Addresses out = context_.common;
+  out.remote = *session.address;
+  if (!grant.dns.empty()) out.dns = grant.dns;
+  if (!grant.nbns.empty()) out.nbns = grant.nbns;
+  out.v6 = session.v6;
+  return out;
 }
 
 void Sessions::release(Session& session) {
-  if (!session.address) return;
-  if (session.fixed) {
-    context_.fixed_address(*session.address, false);
-  } else {
-    context_.pool.release(*session.address, context_.now());
-  }
+  for (const auto& prefix : session.routed) context_.route(prefix, false);
+  session.routed.clear();
+  if (session.address) context_.pools.release(*session.address, context_.now());
   session.address.reset();
+  if (session.v6 && session.v6->prefix) context_.pools.ipv6().release(*session.v6->prefix, context_.now());
+  if (session.v6 && session.v6->delegated)
+    context_.pools.delegated().release(*session.v6->delegated, context_.now());
+  session.v6.reset();
+}
+
+AccountedSession Sessions::accounted(const Session& session) const {
+  AccountedSession out;
+  out.caller = session.caller;
+  out.user = session.user;
+  if (session.address) out.address = *session.address;
+  if (session.v6) {
+    out.ipv6_prefix = session.v6->prefix;
+    out.delegated_prefix = session.v6->delegated;
+  }
+  out.classes = session.classes;
+  out.interim = session.interim;
+  out.by_radius = session.by_radius;
+  return out;
 }
 
 void Sessions::on_opened(const SessionOpened& opened) {
+  std::string_view judge = "none";
+  if (const auto found = sessions_.find(opened.session); found != sessions_.end()) {
+    Session& session = found->second;
+    judge = judge_name(session.by_radius);
+    session.up = true;
+    if (context_.accounting != nullptr) context_.accounting->start(accounted(session), context_.now());
+  }
   app::log_info("session up", {LogField("id", opened.correlation_id), LogField("user", opened.user),
                                LogField("client", opened.client.to_string()),
                                LogField("address", opened.addresses.remote.to_string()),
-                               LogField("auth", to_string(opened.method)), LogField("mtu", opened.mtu)});
+                               LogField("auth", to_string(opened.method)), LogField("by", judge),
+                               LogField("mtu", opened.mtu)});
   channel::SessionUp up;
   up.relay = opened.tunnel.relay;
   up.session = opened.id;
@@ -99,14 +218,24 @@ void Sessions::on_opened(const SessionOpened& opened) {
   context_.session_up(opened.tunnel.channel, up);
 }
 
+void Sessions::on_counters(const CountersTold& told) {
+  if (context_.accounting != nullptr)
+    context_.accounting->counters(told.session, counters_of(told), context_.now());
+}
+
 void Sessions::on_gone(const SessionGone& gone) {
   bool told = false;
+  context_.authenticator.forget(gone.session);
   if (const auto found = sessions_.find(gone.session); found != sessions_.end()) {
     told = found->second.refused;
     release(found->second);
     sessions_.erase(found);
   }
-  const bool ordinary = gone.was_up && (gone.cause == "user-request" || gone.cause == "agent-stopping");
+  if (context_.accounting != nullptr)
+    context_.accounting->stop(gone.session, gone.cause, counters_of(gone), context_.now());
+  const bool ordinary = gone.was_up && (gone.cause == "user-request" || gone.cause == "agent-stopping" ||
+                                        gone.cause == "idle-timeout" || gone.cause == "session-timeout" ||
+                                        gone.cause == "admin-reset");
   const auto level = told || gone.probe ? app::LogLevel::kDebug
                      : ordinary         ? app::LogLevel::kInfo
                                         : app::LogLevel::kWarning;
@@ -123,6 +252,38 @@ void Sessions::on_gone(const SessionGone& gone) {
   down.text = gone.text;
   down.user = gone.user;
   context_.session_down(gone.tunnel.channel, down);
+}
+
+radius::ErrorCause Sessions::on_dynamic(const radius::DynamicRequest& request) {
+  bool any = false;
+  for (auto& [serial, session] : sessions_) {
+    const auto agrees = [](const auto& named, const auto& ours) { return !named || *named == ours; };
+    const bool meant = session.up && agrees(request.session_id, session.caller.session_id) &&
+                       agrees(request.user, session.user) &&
+                       agrees(request.multi_session_id, session.caller.correlation_id) &&
+                       agrees(request.calling_station, session.caller.client.address.to_string()) &&
+                       (!request.address || request.address == session.address);
+    if (!meant) continue;
+    any = true;
+    if (request.disconnect) {
+      context_.post(EndSession{serial, "admin-reset", "disconnected by " + request.from.address.to_string()});
+    } else {
+      change(serial, session, request.change);
+    }
+  }
+  return any ? radius::ErrorCause::kNone : radius::ErrorCause::kSessionNotFound;
+}
+
+/// Only what the request names; the rest stays.
+void Sessions::change(SessionSerial serial, Session& session, const radius::Grant& grant) {
+  if (grant.rate_up) session.policy.rate_up = *grant.rate_up;
+  if (grant.rate_down) session.policy.rate_down = *grant.rate_down;
+  if (grant.session_timeout) session.policy.session_timeout = *grant.session_timeout;
+  if (grant.idle_timeout) session.policy.idle_timeout = *grant.idle_timeout;
+  if (!grant.classes.empty()) session.classes = grant.classes;
+  if (grant.interim_interval && context_.accounting != nullptr)
+    context_.accounting->set_interim(serial, *grant.interim_interval, context_.now());
+  context_.post(ChangePolicy{serial, session.policy});
 }
 
 }  // namespace sluice::agent

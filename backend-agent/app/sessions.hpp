@@ -1,15 +1,18 @@
 #pragma once
-// The control thread's view of sessions: who asked, who got which address, what the edges are told. Joins the
-// authenticator, the pool and the worker. Thread: control.
+// The control thread's view of sessions: who asked, who got what, what the edges and accounting are told.
+// Joins the authenticator, the pools, accounting and the worker. Thread: control.
 
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "backend-agent/lns/messages.hpp"
-#include "backend-agent/pool/pool.hpp"
+#include "backend-agent/pool/pools.hpp"
+#include "backend-agent/radius/accounting.hpp"
 #include "backend-agent/radius/authenticator.hpp"
+#include "backend-agent/radius/core/dynamic.hpp"
 #include "base/time.hpp"
 #include "proto/channel/messages.hpp"
 
@@ -17,16 +20,25 @@ namespace sluice::agent {
 
 struct SessionsContext {
   Authenticator& authenticator;
-  AddressPool& pool;
+  Pools& pools;
+  /// May be null.
+  Accounting* accounting = nullptr;
   /// The local end and name servers that every client is given.
   ppp::Addresses common;
+  std::vector<IpAddress> dns6;
+  /// Between interim records, unless the server says otherwise; 0: none.
+  std::chrono::seconds interim{0};
+  /// In front of every Acct-Session-Id: no other run of any agent has it.
+  std::string session_prefix;
   std::function<Instant()> now;
   std::function<std::int64_t()> unix_seconds;
   std::function<void(Command)> post;
   std::function<void(ChannelId, const channel::SessionUp&)> session_up;
   std::function<void(ChannelId, const channel::SessionDown&)> session_down;
-  /// A fixed address comes into use, or goes out of use.
-  std::function<void(const IpAddress&, bool in_use)> fixed_address;
+  /// What a client dialled, as far as its edge tells.
+  std::function<std::string(ChannelId)> called;
+  /// An address or network that is the client's own, not a pool's, comes into use or goes out of use.
+  std::function<void(const Prefix&, bool in_use)> route;
 };
 
 class Sessions {
@@ -35,22 +47,41 @@ class Sessions {
 
   void on_auth(AuthAsked asked);
   void on_opened(const SessionOpened& opened);
+  void on_counters(const CountersTold& told);
   void on_gone(const SessionGone& gone);
+  /// Carries out a CoA- or Disconnect-Request on every session that it names.
+  radius::ErrorCause on_dynamic(const radius::DynamicRequest& request);
   std::size_t size() const { return sessions_.size(); }
 
  private:
   struct Session {
     TunnelSpec tunnel;
+    Caller caller;
     std::string user;
     ppp::AuthMethod method = ppp::AuthMethod::kNone;
     std::optional<IpAddress> address;
-    bool fixed = false;
+    std::optional<ppp::Ipv6Addresses> v6;
+    std::vector<Prefix> routed;  ///< what context_.route was told
+    SessionPolicy policy;
+    std::vector<ByteVector> classes;
+    std::chrono::seconds interim{0};
+    bool by_radius = false;
+    bool up = false;
     bool refused = false;  ///< its end has been told in one line already
   };
   void decide(SessionSerial serial, AuthDecision decision);
-  bool give_address(SessionSerial serial, Session& session, const std::optional<IpAddress>& own);
-  void take_over(SessionSerial by, const IpAddress& address);
+  /// Why the accepted session cannot be had all the same; nothing when it can.
+  std::optional<AuthDecision> furnish(SessionSerial serial, Session& session, const radius::Grant& grant);
+  std::optional<AuthDecision> give_address(SessionSerial serial, Session& session,
+                                           const radius::Grant& grant);
+  std::optional<AuthDecision> take_own(SessionSerial serial, Session& session, const IpAddress& address);
+  void give_prefixes(Session& session, const radius::Grant& grant);
+  ppp::Addresses addresses_of(const Session& session, const radius::Grant& grant) const;
+  void add_route(Session& session, const Prefix& prefix);
+  void tell_refusal(const Session& session, const ppp::AuthVerdict& verdict) const;
+  void change(SessionSerial serial, Session& session, const radius::Grant& grant);
   void release(Session& session);
+  AccountedSession accounted(const Session& session) const;
 
   SessionsContext context_;
   std::map<SessionSerial, Session> sessions_;

@@ -10,7 +10,9 @@ namespace {
 /// What [ppp] and [pool] say before it is looked at closely.
 struct Texts {
   std::vector<std::string> auth = {"mschapv2", "chap-md5", "pap"};
-  std::vector<std::string> ranges;
+  std::vector<std::string> ranges, ipv6, delegated;
+  std::uint32_t delegated_length = 56;
+  std::chrono::seconds quarantine{30};
 };
 
 /// Linux takes interface names up to IFNAMSIZ - 1.
@@ -42,10 +44,28 @@ std::vector<app::Setting> settings_for(Config& c, Texts& t) {
       {"ppp.echo_interval", &c.echo_interval, "seconds of silence before an LCP echo; 0: never"},
       {"ppp.echo_failures", Number{&c.echo_failures, 1, 100}, "unanswered echoes that end a session"},
       {"ppp.auth_timeout", &c.auth_timeout, "seconds a client may take to authenticate"},
+      {"ppp.dns6", &c.dns6, "IPv6 name servers given to clients"},
       {"pool.ranges", &t.ranges, "addresses for clients: \"first-last\" or \"network/prefix\"", true},
-      {"pool.quarantine", &c.quarantine, "seconds a freed address rests"},
+      {"pool.quarantine", &t.quarantine, "seconds a freed address rests"},
+      {"pool.ipv6", &t.ipv6, "IPv6 networks of which each client's link gets a /64"},
+      {"pool.delegated", &t.delegated, "IPv6 networks of which clients are delegated prefixes"},
+      {"pool.delegated_length", Number{&t.delegated_length, 32, 64}, "length of a delegated prefix"},
       {"tun.name", &c.tun_name, "the TUN device's name"},
-      {"users.file", Path{&c.users_file}, "TOML file with the users", true},
+      {"users.file", Path{&c.users_file}, "TOML file with the users"},
+      {"radius.nas_identifier", &c.radius.nas_identifier, "who we are to RADIUS servers"},
+      {"radius.nas_address", &c.radius.nas_address, "our address as RADIUS servers know it"},
+      {"radius.timeout", &c.radius.timeout, "seconds before a request is sent again; doubles"},
+      {"radius.tries", Number{&c.radius.tries, 1, 10}, "times a request is sent to one server"},
+      {"radius.dead_time", &c.radius.dead_time, "seconds a silent server is passed over"},
+      {"radius.status_server", &c.radius.status_server, "ask silent servers whether they live again"},
+      {"radius.accounting", &c.radius.accounting, "tell the servers of sessions"},
+      {"radius.interim_interval", &c.radius.interim_interval, "seconds between interim records; 0: none"},
+      {"radius.dynamic_listen", &c.radius.dynamic_listen, "where CoA and Disconnect requests are taken"},
+      {"radius.demand_timestamp", &c.radius.demand_timestamp, "refuse those without Event-Timestamp"},
+      {"throttle.by_user", Number{&c.throttle.by_user, 0, 1'000'000}, "free failures of a user; 0: no limit"},
+      {"throttle.by_source", Number{&c.throttle.by_source, 0, 1'000'000}, "of a source address"},
+      {"throttle.by_peer", Number{&c.throttle.by_peer, 0, 1'000'000}, "of a peer"},
+      {"throttle.max_delay", &c.throttle.max_delay, "seconds a login is refused at most"},
       {"log.level", OneOf{&c.log_level, {"debug", "info", "warning", "error"}}, "how much is logged"},
   };
 }
@@ -62,7 +82,7 @@ void check_auth(app::ConfigFile& file, Config& c, const Texts& t) {
   for (const auto& word : t.auth) {
     const auto method = parse_method(word);
     if (!method) {
-      file.fail("ppp.auth", "\"" + word + "\" is none of \"mschapv2\", \"chap-md5\", \"pap\"");
+      file.fail("ppp.auth", "\"" + word + "\" is none of \"eap\", \"mschapv2\", \"chap-md5\", \"pap\"");
     } else if (std::find(c.auth.begin(), c.auth.end(), *method) != c.auth.end()) {
       file.fail("ppp.auth", "\"" + word + "\" is named twice");
     } else {
@@ -72,19 +92,34 @@ void check_auth(app::ConfigFile& file, Config& c, const Texts& t) {
   if (t.auth.empty()) file.fail("ppp.auth", "must name at least one protocol: nobody gets in unproven");
 }
 
-void check_ranges(app::ConfigFile& file, Config& c, const Texts& t) {
-  for (const auto& text : t.ranges) {
+/// Ranges of the default pool and of named ones never overlap.
+void check_ranges(app::ConfigFile& file, std::string_view key, const std::vector<std::string>& texts,
+                  std::vector<AddressRange>& all, std::vector<AddressRange>& out) {
+  for (const auto& text : texts) {
     const auto range = parse_range(text);
     if (!range) {
-      file.fail("pool.ranges",
-                "\"" + text + "\" is no range: write \"10.99.0.2-10.99.0.250\" or \"10.99.0.0/24\"");
+      file.fail(key, "\"" + text + "\" is no range: write \"10.99.0.2-10.99.0.250\" or \"10.99.0.0/24\"");
       continue;
     }
-    const bool overlaps = std::any_of(c.ranges.begin(), c.ranges.end(), [&](const AddressRange& other) {
+    const bool overlaps = std::any_of(all.begin(), all.end(), [&](const AddressRange& other) {
       return other.first <= range->last && range->first <= other.last;
     });
-    if (overlaps) file.fail("pool.ranges", "\"" + text + "\" overlaps another range");
-    c.ranges.push_back(*range);
+    if (overlaps) file.fail(key, "\"" + text + "\" overlaps another range");
+    all.push_back(*range);
+    out.push_back(*range);
+  }
+}
+
+void check_prefixes(app::ConfigFile& file, std::string_view key, const std::vector<std::string>& texts,
+                    std::uint32_t length, std::vector<Prefix>& out) {
+  for (const auto& text : texts) {
+    const auto prefix = Prefix::parse(text);
+    if (!prefix || prefix->network.is_v4() || prefix->length > length) {
+      file.fail(key, "\"" + text + "\" is no IPv6 network of at most " + std::to_string(length) +
+                         " bits: write \"2001:db8:1::/48\"");
+    } else {
+      out.push_back(*prefix);
+    }
   }
 }
 
@@ -97,11 +132,30 @@ void check_addresses(app::ConfigFile& file, const Config& c) {
   v4_only("ppp.dns", c.dns);
   v4_only("ppp.nbns", c.nbns);
   if (c.local_address.is_v6()) file.fail("ppp.local_address", "must be an IPv4 address");
+  if (std::any_of(c.dns6.begin(), c.dns6.end(), [](const IpAddress& a) { return a.is_v4(); }))
+    file.fail("ppp.dns6", "must be IPv6 addresses");
+}
+
+void check_radius(app::ConfigFile& file, const RadiusConfig& radius) {
+  const auto check_secret = [&](std::string_view key, const std::filesystem::path& path) {
+    const auto wrong = path.empty() ? std::nullopt : app::check_secret_file(path);
+    if (wrong) file.fail(key, *wrong);
+  };
+  for (const auto& server : radius.servers) check_secret("radius_server", server.secret_file);
+  for (const auto& source : radius.dynamic) check_secret("radius_dynamic", source.secret_file);
+  if (radius.timeout.count() == 0) file.fail("radius.timeout", "must be at least 1");
+  if (radius.dynamic_listen.port != 0 && radius.dynamic.empty())
+    file.fail("radius.dynamic_listen", "nobody may send there: add a [[radius_dynamic]]");
+  if (radius.dynamic_listen.port == 0 && !radius.dynamic.empty())
+    file.fail("radius_dynamic", "is heard nowhere: set radius.dynamic_listen, for instance \"0.0.0.0:3799\"");
 }
 
 void check(app::ConfigFile& file, Config& c, const Texts& t) {
   check_auth(file, c, t);
-  check_ranges(file, c, t);
+  c.pools.quarantine = t.quarantine;
+  c.pools.delegated_length = static_cast<std::uint8_t>(t.delegated_length);
+  check_prefixes(file, "pool.ipv6", t.ipv6, 64, c.pools.ipv6);
+  check_prefixes(file, "pool.delegated", t.delegated, t.delegated_length, c.pools.delegated);
   check_addresses(file, c);
   if (c.edges.empty() && file.errors().empty())
     file.fail("edge", "no [[edge]] is given: there is nobody to serve");
@@ -111,10 +165,45 @@ void check(app::ConfigFile& file, Config& c, const Texts& t) {
   }
   if (c.host_name.empty()) file.fail("l2tp.host_name", "must not be empty");
   if (c.auth_timeout.count() == 0) file.fail("ppp.auth_timeout", "must be at least 1");
+  check_radius(file, c.radius);
+  if (c.users_file.empty() && c.radius.servers.empty())
+    file.fail("users", "nobody can dial in: set users.file, or add a [[radius_server]]");
   for (const auto& [key, path] : {std::pair{"tls.key", c.tls_key}, std::pair{"users.file", c.users_file}}) {
     const auto wrong = path.empty() ? std::nullopt : app::check_secret_file(path);
     if (wrong) file.fail(key, *wrong);
   }
+}
+
+void read_radius(app::ConfigFile& file, RadiusConfig& radius) {
+  file.read_each("radius_server", [&](const app::ConfigFile::ReadRow& read) {
+    RadiusServer server;
+    read({{"address", &server.address, "the server's address", true},
+          {"auth_port", app::Number{&server.auth_port, 1, 65535}, "its port for authentication"},
+          {"acct_port", app::Number{&server.acct_port, 1, 65535}, "its port for accounting"},
+          {"secret_file", app::Path{&server.secret_file}, "file with the secret shared with it", true},
+          {"priority", app::Number{&server.priority, 1, 1000}, "the lowest that answers is asked"}});
+    radius.servers.push_back(std::move(server));
+  });
+  file.read_each("radius_dynamic", [&](const app::ConfigFile::ReadRow& read) {
+    RadiusDynamic source;
+    read({{"address", &source.address, "who may send requests", true},
+          {"secret_file", app::Path{&source.secret_file}, "file with the secret shared with it", true}});
+    radius.dynamic.push_back(std::move(source));
+  });
+}
+
+void read_pools(app::ConfigFile& file, PoolsSettings& pools, const Texts& t) {
+  std::vector<AddressRange> all;
+  check_ranges(file, "pool.ranges", t.ranges, all, pools.ranges);
+  file.read_each("named_pool", [&](const app::ConfigFile::ReadRow& read) {
+    NamedPool pool;
+    std::vector<std::string> ranges;
+    read({{"name", &pool.name, "what Framed-Pool and users call it", true},
+          {"ranges", &ranges, "its addresses", true},
+          {"realms", &pool.realms, "users of these realms get addresses from it"}});
+    check_ranges(file, "named_pool", ranges, all, pool.ranges);
+    pools.named.push_back(std::move(pool));
+  });
 }
 
 Result<Config, app::ConfigErrors> finish(Result<app::ConfigFile, app::ConfigErrors> loaded) {
@@ -129,6 +218,8 @@ Result<Config, app::ConfigErrors> finish(Result<app::ConfigFile, app::ConfigErro
           {"name", &edge.name, "the name its certificate must carry", true}});
     config.edges.push_back(std::move(edge));
   });
+  read_radius(file, config.radius);
+  read_pools(file, config.pools, texts);
   file.reject_unknown();
   check(file, config, texts);
   if (!file.errors().empty()) return Failure{file.errors()};

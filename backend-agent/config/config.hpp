@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backend-agent/pool/range.hpp"
+#include "backend-agent/pool/pools.hpp"
 #include "base/app/config_table.hpp"
 #include "base/ip.hpp"
 #include "ppp/protocol.hpp"
@@ -21,12 +21,47 @@ struct EdgeAddress {
   std::string name;
 };
 
+/// A RADIUS server for authentication and accounting.
+struct RadiusServer {
+  IpAddress address;
+  std::uint32_t auth_port = 1812, acct_port = 1813;
+  std::filesystem::path secret_file;
+  std::uint32_t priority = 1;
+};
+
+/// Who may change and end sessions (RFC 5176).
+struct RadiusDynamic {
+  IpAddress address;
+  std::filesystem::path secret_file;
+};
+
+struct RadiusConfig {
+  std::vector<RadiusServer> servers;  ///< none: RADIUS is not used
+  std::vector<RadiusDynamic> dynamic;
+  Endpoint dynamic_listen;     ///< port 0: not at all
+  std::string nas_identifier;  ///< empty: the agent's name
+  IpAddress nas_address;       ///< unspecified: not told
+  std::chrono::seconds timeout{1};
+  std::uint32_t tries = 3;
+  std::chrono::seconds dead_time{60};
+  bool status_server = true;
+  bool accounting = true;
+  std::chrono::seconds interim_interval{300};
+  bool demand_timestamp = true;
+};
+
+/// Failed logins without consequence; 0: never slowed down.
+struct ThrottleConfig {
+  std::uint32_t by_user = 10, by_source = 50, by_peer = 5;
+  std::chrono::seconds max_delay{300};
+};
+
 struct Config {
   std::string name;
   std::uint32_t weight = 100;
   std::uint32_t data_port = 4601;
   IpAddress data_address;
-  std::uint32_t max_sessions = 0;  ///< 0: no limit
+  std::uint32_t max_sessions = 0;       ///< 0: no limit
 
   std::vector<EdgeAddress> edges;
   std::filesystem::path tls_ca, tls_certificate, tls_key;
@@ -43,11 +78,13 @@ struct Config {
   std::uint32_t echo_failures = 4;
   std::chrono::seconds auth_timeout{30};
 
-  std::vector<AddressRange> ranges;
-  std::chrono::seconds quarantine{30};
+  PoolsSettings pools;
+  std::vector<IpAddress> dns6;
 
   std::string tun_name = "sluice0";
-  std::filesystem::path users_file;
+  std::filesystem::path users_file;  ///< may be empty where there is RADIUS
+  RadiusConfig radius;
+  ThrottleConfig throttle;
   std::string log_level = "info";
 };
 

@@ -76,6 +76,13 @@ IpAddress AddressPool::take(std::uint32_t address, const std::string& user) {
   return IpAddress::v4(address);
 }
 
+bool AddressPool::claim(const IpAddress& address, const std::string& user) {
+  if (!contains(address)) return true;
+  if (used_.contains(address.to_v4())) return false;
+  take(address.to_v4(), user);
+  return true;
+}
+
 void AddressPool::release(const IpAddress& address, Instant now) {
   if (used_.erase(address.to_v4()) == 0) return;
   freed_at_[address.to_v4()] = now;

@@ -24,11 +24,15 @@ class AddressPool {
   /// The address the user had last if it is free, else one never used, else the one that has rested longest,
   /// at least the quarantine. Nothing when there is none.
   std::optional<IpAddress> allocate(const std::string& user, Instant now);
+  /// Takes an address that somebody else chose for the user. False when it is out; one that is in no range is
+  /// not our concern.
+  bool claim(const IpAddress& address, const std::string& user);
   /// Gives an address back; one that is not out is passed over.
   void release(const IpAddress& address, Instant now);
   /// Replaces the fixed addresses, after the users file was read again.
   void set_reserved(std::unordered_set<std::uint32_t> reserved);
 
+  bool contains(const IpAddress& address) const { return address.is_v4() && contains(address.to_v4()); }
   std::size_t used() const { return used_.size(); }
   /// Addresses that are not out; those in quarantine count as free.
   std::size_t free() const;

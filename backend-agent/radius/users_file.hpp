@@ -15,7 +15,8 @@ namespace sluice::agent {
 
 struct User {
   ppp::Credential credential;
-  std::optional<IpAddress> address;
+  std::string password_hash;  ///< bcrypt, argon2 or PBKDF2 in text form; PAP alone can be checked against it
+  radius::Grant grant;
 };
 using Users = std::map<std::string, User, std::less<>>;
 
@@ -25,8 +26,15 @@ Result<Users, app::ConfigErrors> parse_users(std::string_view text, const std::s
 
 class UsersFile final : public Authenticator {
  public:
-  explicit UsersFile(Users users) : users_(std::move(users)) {}
+  /// Does slow work elsewhere and calls `then` with its result, later, on the control thread. False when too
+  /// much waits already.
+  using Offload = std::function<bool(std::function<bool()> work, std::function<void(bool)> then)>;
+  /// Without `offload` password hashes are worked out at once.
+  explicit UsersFile(Users users, Offload offload = {})
+      : users_(std::move(users)), offload_(std::move(offload)) {}
   void authenticate(AuthAttempt attempt, Done done) override;
+  void forget(SessionSerial) override {}
+  bool knows(std::string_view user) const { return users_.find(user) != users_.end(); }
   /// From now on; sessions that are up stay.
   void replace(Users users) { users_ = std::move(users); }
   std::size_t size() const { return users_.size(); }
@@ -34,7 +42,10 @@ class UsersFile final : public Authenticator {
   std::unordered_set<std::uint32_t> addresses() const;
 
  private:
+  void check_hash(const User& user, Secret password, Done done);
+
   Users users_;
+  Offload offload_;
 };
 
 }  // namespace sluice::agent

@@ -42,6 +42,8 @@ class Uplink final : public transport::AgentChannelHandler {
   void session_down(ChannelId channel, const channel::SessionDown& down);
   void close_tunnel(const TunnelKey& key, channel::CloseCause cause, const std::string& text);
   void release(Spi spi) { spis_.release(spi); }
+  /// The name in its certificate; empty when the channel is gone.
+  std::string edge_name(ChannelId channel) const;
   /// Edges whose channel is up.
   std::size_t up() const { return links_.size(); }
 

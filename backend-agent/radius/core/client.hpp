@@ -97,6 +97,7 @@ class Client {
   std::vector<ClientEvent> take_events() { return std::exchange(events_, {}); }
 
   std::size_t sockets() const { return settings_.sockets; }
+  std::size_t servers() const { return hosts_.size(); }
   std::size_t pending() const { return requests_.size(); }
   bool alive(std::size_t server) const { return !hosts_[server].dead; }
   const Endpoint& endpoint(std::size_t server) const { return settings_.servers[server].endpoint; }

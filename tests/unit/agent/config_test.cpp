@@ -56,7 +56,7 @@ TEST(AgentConfig, MinimalFileIsGoodAndRelativeToItsFolder) {
   ASSERT_TRUE(config) << files.errors(kMinimal);
   EXPECT_EQ(config.value().edges.at(0).address.to_string(), "10.0.0.1:4600");
   EXPECT_EQ(config.value().users_file, files.path() / "users.toml");
-  EXPECT_EQ(config.value().ranges.at(0).size(), 1021U);
+  EXPECT_EQ(config.value().pools.ranges.at(0).size(), 1021U);
 }
 
 TEST(AgentConfig, ExampleNamesEveryKeyWithItsDefault) {
@@ -90,8 +90,8 @@ TEST(AgentConfig, ExampleNamesEveryKeyWithItsDefault) {
   EXPECT_EQ(a.echo_interval, b.echo_interval);
   EXPECT_EQ(a.echo_failures, b.echo_failures);
   EXPECT_EQ(a.auth_timeout, b.auth_timeout);
-  EXPECT_EQ(a.ranges, b.ranges);
-  EXPECT_EQ(a.quarantine, b.quarantine);
+  EXPECT_EQ(a.pools.ranges, b.pools.ranges);
+  EXPECT_EQ(a.pools.quarantine, b.pools.quarantine);
   EXPECT_EQ(a.tun_name, b.tun_name);
   EXPECT_EQ(a.log_level, b.log_level);
 }
@@ -119,7 +119,6 @@ ranges = ["10.0.0.9-10.0.0.2"]
   EXPECT_THAT(errors, HasSubstr("agent.toml:5:8: ppp.auth: \"md4\" is none of"));
   EXPECT_THAT(errors, HasSubstr("ppp.local_address: must be an IPv4 address"));
   EXPECT_THAT(errors, HasSubstr("agent.toml:8:10: pool.ranges: \"10.0.0.9-10.0.0.2\" is no range"));
-  EXPECT_THAT(errors, HasSubstr("users.file is missing"));
 }
 
 TEST(AgentConfig, NobodyGetsInUnproven) {
@@ -148,6 +147,49 @@ TEST(AgentConfig, FilesOpenToOthersAreRefused) {
 TEST(AgentConfig, SyntaxErrorHasItsPlace) {
   const Files files;
   EXPECT_THAT(files.errors("[agent]\nname = \n"), HasSubstr("agent.toml:2:"));
+}
+
+TEST(AgentConfig, SomebodyMustJudge) {
+  Files files;
+  std::string text = kMinimal;
+  text.erase(text.find("[users]"));
+  EXPECT_THAT(files.errors(text), HasSubstr("nobody can dial in"));
+  files.write("radius.secret", "secret\n");
+  text += "[[radius_server]]\naddress = \"10.0.0.5\"\nsecret_file = \"radius.secret\"\npriority = 2\n";
+  const auto config = parse_config(text, (files.path() / "agent.toml").string());
+  ASSERT_TRUE(config) << config.error().at(0).to_string();
+  ASSERT_EQ(config.value().radius.servers.size(), 1U);
+  EXPECT_EQ(config.value().radius.servers[0].address.to_string(), "10.0.0.5");
+  EXPECT_EQ(config.value().radius.servers[0].auth_port, 1812U);
+  EXPECT_EQ(config.value().radius.servers[0].priority, 2U);
+}
+
+TEST(AgentConfig, RadiusErrorsSayWhatToDo) {
+  Files files;
+  files.write("open.secret", "secret\n", 0644);
+  const std::string base = kMinimal;
+  EXPECT_THAT(
+      files.errors(base + "[[radius_server]]\naddress = \"10.0.0.5\"\nsecret_file = \"open.secret\"\n"),
+      HasSubstr("chmod 0600"));
+  EXPECT_THAT(files.errors(base + "[[radius_server]]\nadress = \"10.0.0.5\"\n"), HasSubstr("Did you mean"));
+  EXPECT_THAT(files.errors(base + "[radius]\ndynamic_listen = \"0.0.0.0:3799\"\n"),
+              HasSubstr("add a [[radius_dynamic]]"));
+}
+
+TEST(AgentConfig, PoolsHaveNamesRealmsAndIpv6) {
+  Files files;
+  std::string text = kMinimal;
+  const std::string more = "ipv6 = [\"2001:db8:1::/48\"]\ndelegated = [\"2001:db8:8000::/33\"]\n";
+  text.insert(text.find("[users]"), more);
+  text += "[[named_pool]]\nname = \"staff\"\nranges = [\"10.98.0.0/24\"]\nrealms = [\"example.net\"]\n";
+  const auto config = parse_config(text, (files.path() / "agent.toml").string());
+  ASSERT_TRUE(config) << config.error().at(0).to_string();
+  const auto& pools = config.value().pools;
+  EXPECT_EQ(pools.named.at(0).name, "staff");
+  EXPECT_EQ(pools.named.at(0).realms.at(0), "example.net");
+  EXPECT_EQ(pools.ipv6.at(0).to_string(), "2001:db8:1::/48");
+  text += "[[named_pool]]\nname = \"other\"\nranges = [\"10.98.0.7\"]\n";
+  EXPECT_THAT(files.errors(text), HasSubstr("overlaps another range"));
 }
 
 }  // namespace

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.hpp"
+#include "tests/unit/proto/seeded_random.hpp"
+
 namespace sluice::agent {
 namespace {
 
@@ -12,16 +15,27 @@ class SlowAuthenticator final : public Authenticator {
     attempts.push_back(std::move(attempt));
     waiting.push_back(std::move(done));
   }
-  void answer(std::size_t which, bool accepted, std::optional<IpAddress> address = std::nullopt) {
+  void forget(SessionSerial session) override { forgotten.push_back(session); }
+  void answer(std::size_t which, bool accepted, std::optional<IpAddress> address = std::nullopt,
+              radius::Grant grant = {}) {
     AuthDecision decision;
     decision.verdict.accepted = accepted;
     decision.verdict.cause = accepted ? "" : "wrong-password";
-    decision.address = address;
+    decision.grant = std::move(grant);
+    decision.grant.address = address;
     waiting.at(which)(std::move(decision));
   }
   std::vector<AuthAttempt> attempts;
   std::vector<Done> waiting;
+  std::vector<SessionSerial> forgotten;
 };
+
+PoolsSettings pool_settings() {
+  PoolsSettings out;
+  out.ranges = {*parse_range("10.99.0.2-10.99.0.3")};
+  out.named = {{"staff", {*parse_range("10.98.0.2-10.98.0.3")}, {"example.net"}}};
+  return out;
+}
 
 struct World {
   World() {
@@ -48,29 +62,41 @@ struct World {
 
   TunnelSpec tunnel;
   SlowAuthenticator authenticator;
-  AddressPool pool{{*parse_range("10.99.0.2-10.99.0.3")}, {}, std::chrono::seconds(30)};
+  Pools pool{pool_settings(), {}};
   Instant now{std::chrono::hours(1)};
   std::vector<Command> posted;
   std::vector<channel::SessionUp> ups;
   std::vector<channel::SessionDown> downs;
   std::vector<std::pair<std::string, bool>> fixed;
+  test::SeededRandom random{1};
+  std::vector<radius::Draft> records;
+  Accounting accounting{AccountingContext{
+      .nas = {"agent1", std::nullopt},
+      .random = random,
+      .send = [this](radius::Draft draft, std::function<void(bool)>) { records.push_back(std::move(draft)); },
+      .ask_counters = [](SessionSerial) {},
+      .unix_seconds = [] { return std::int64_t{1700000000}; }}};
   Sessions sessions{SessionsContext{
       .authenticator = authenticator,
-      .pool = pool,
-      .common = {IpAddress::v4(0x0a630001), {}, {}, {}},
+      .pools = pool,
+      .accounting = &accounting,
+      .common = {IpAddress::v4(0x0a630001), {}, {}, {}, {}, {}, {}},
+      .dns6 = {},
+      .interim = {},
+      .session_prefix = "run-",
       .now = [this] { return now; },
       .unix_seconds = [] { return std::int64_t{1700000000}; },
       .post = [this](Command command) { posted.push_back(std::move(command)); },
       .session_up = [this](ChannelId, const channel::SessionUp& up) { ups.push_back(up); },
       .session_down = [this](ChannelId, const channel::SessionDown& down) { downs.push_back(down); },
-      .fixed_address = [this](const IpAddress& a,
-                              bool in_use) { fixed.emplace_back(a.to_string(), in_use); }}};
+      .called = [](ChannelId) { return std::string("edge1"); },
+      .route = [this](const Prefix& p, bool in_use) { fixed.emplace_back(p.to_string(), in_use); }}};
 };
 
 TEST(Sessions, AcceptedClientGetsAnAddressThatComesBackAtTheEnd) {
   World world;
   world.ask(1, "alice");
-  EXPECT_EQ(world.authenticator.attempts.at(0).client, world.tunnel.client);
+  EXPECT_EQ(world.authenticator.attempts.at(0).caller.client, world.tunnel.client);
   EXPECT_TRUE(world.posted.empty());
   world.authenticator.answer(0, true);
   ASSERT_TRUE(world.decided(0).addresses);
@@ -123,9 +149,10 @@ TEST(Sessions, UserWithAFixedAddressTakesItOverFromItsOldSession) {
   EXPECT_EQ(std::get<EndSession>(world.posted[1]).session, SessionSerial(1));
   EXPECT_EQ(world.decided(2).addresses->remote, own);
   world.end(1, "replaced");
-  EXPECT_EQ(world.fixed.back(), (std::pair<std::string, bool>{"10.200.0.5", true}));  // the new one keeps it
+  EXPECT_EQ(world.fixed.back(),
+            (std::pair<std::string, bool>{"10.200.0.5/32", true}));  // the new one keeps it
   world.end(2);
-  EXPECT_EQ(world.fixed.back(), (std::pair<std::string, bool>{"10.200.0.5", false}));
+  EXPECT_EQ(world.fixed.back(), (std::pair<std::string, bool>{"10.200.0.5/32", false}));
   EXPECT_EQ(world.pool.used(), 0U);
 }
 
@@ -142,6 +169,123 @@ TEST(Sessions, SessionUpIsToldToItsEdge) {
   EXPECT_EQ(world.ups[0].relay, RelayId(2));
   EXPECT_EQ(world.ups[0].auth_method, "mschapv2");
   EXPECT_EQ(world.ups[0].started_at, 1700000000U);
+}
+
+SessionOpened opened(std::uint64_t serial) {
+  SessionOpened out;
+  out.session = SessionSerial(serial);
+  return out;
+}
+
+TEST(Sessions, GrantBecomesAddressesAndPolicy) {
+  World world;
+  radius::Grant grant;
+  grant.pool = "staff";
+  grant.rate_up = 1000;
+  grant.idle_timeout = std::chrono::seconds(60);
+  grant.dns = {*IpAddress::parse("10.0.0.53")};
+  grant.routes = {*Prefix::parse("192.168.7.0/24")};
+  grant.ipv6_prefix = Prefix::parse("2001:db8:1::/64");
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true, std::nullopt, grant);
+  const AuthDecided& decided = world.decided(0);
+  EXPECT_EQ(decided.addresses->remote.to_string(), "10.98.0.2");
+  EXPECT_EQ(decided.addresses->dns, grant.dns);
+  EXPECT_EQ(decided.addresses->v6->prefix, grant.ipv6_prefix);
+  EXPECT_EQ(decided.policy.rate_up, 1000U);
+  EXPECT_EQ(decided.policy.idle_timeout, std::chrono::seconds(60));
+  EXPECT_EQ(world.fixed,
+            (std::vector<std::pair<std::string, bool>>{{"2001:db8:1::/64", true}, {"192.168.7.0/24", true}}));
+  world.end(1);
+  EXPECT_EQ(world.fixed.size(), 4U);
+  EXPECT_EQ(world.authenticator.forgotten, std::vector{SessionSerial(1)});
+}
+
+TEST(Sessions, RealmChoosesThePoolAndAnUnknownPoolIsARefusal) {
+  World world;
+  world.ask(1, "bob@Example.NET");
+  world.authenticator.answer(0, true);
+  EXPECT_EQ(world.decided(0).addresses->remote.to_string(), "10.98.0.2");
+  radius::Grant grant;
+  grant.pool = "nowhere";
+  world.ask(2, "carol");
+  world.authenticator.answer(1, true, std::nullopt, grant);
+  EXPECT_EQ(world.decided(1).verdict.cause, "no-pool");
+}
+
+TEST(Sessions, AddressInSomebodyElsesHandsIsARefusal) {
+  World world;
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true);
+  world.ask(2, "bob");
+  world.authenticator.answer(1, true, world.decided(0).addresses->remote);
+  EXPECT_EQ(world.decided(1).verdict.cause, "address-in-use");
+  EXPECT_EQ(world.pool.used(), 1U);
+}
+
+TEST(Sessions, ChallengePassesWithoutADecision) {
+  World world;
+  world.ask(1, "alice");
+  AuthDecision decision;
+  decision.verdict.more = true;
+  decision.verdict.eap = {1, 2, 3};
+  world.authenticator.waiting.at(0)(std::move(decision));
+  EXPECT_EQ(world.decided(0).verdict.eap, (ByteVector{1, 2, 3}));
+  EXPECT_FALSE(world.decided(0).addresses);
+  EXPECT_EQ(world.pool.used(), 0U);
+}
+
+TEST(Sessions, AccountingFollowsASessionThatWasUpAndNoOther) {
+  World world;
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true);
+  world.ask(2, "bob");
+  world.authenticator.answer(1, false);
+  world.sessions.on_opened(opened(1));
+  world.end(2, "authentication-failed");
+  EXPECT_EQ(world.records.size(), 1U);
+  world.end(1);
+  EXPECT_EQ(world.records.size(), 2U);
+}
+
+radius::DynamicRequest request_for(std::string user, bool disconnect) {
+  radius::DynamicRequest out;
+  out.user = std::move(user);
+  out.disconnect = disconnect;
+  return out;
+}
+
+TEST(Sessions, DisconnectEndsWhomItNamesAlone) {
+  World world;
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    world.ask(i, i == 1 ? "alice" : "bob");
+    world.authenticator.answer(i - 1, true);
+    world.sessions.on_opened(opened(i));
+  }
+  EXPECT_EQ(world.sessions.on_dynamic(request_for("carol", true)), radius::ErrorCause::kSessionNotFound);
+  auto both = request_for("bob", true);
+  both.session_id = "run-0000000000000001";  // alice's
+  EXPECT_EQ(world.sessions.on_dynamic(both), radius::ErrorCause::kSessionNotFound);
+  EXPECT_EQ(world.posted.size(), 2U);
+  EXPECT_EQ(world.sessions.on_dynamic(request_for("bob", true)), radius::ErrorCause::kNone);
+  EXPECT_EQ(std::get<EndSession>(world.posted.at(2)).session, SessionSerial(2));
+  EXPECT_EQ(std::get<EndSession>(world.posted.at(2)).cause, "admin-reset");
+}
+
+TEST(Sessions, ChangeTouchesOnlyWhatItNames) {
+  World world;
+  radius::Grant grant;
+  grant.rate_up = 1000;
+  grant.rate_down = 2000;
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true, std::nullopt, grant);
+  world.sessions.on_opened(opened(1));
+  auto request = request_for("alice", false);
+  request.change.rate_down = 9000;
+  EXPECT_EQ(world.sessions.on_dynamic(request), radius::ErrorCause::kNone);
+  const auto& change = std::get<ChangePolicy>(world.posted.at(1));
+  EXPECT_EQ(change.policy.rate_up, 1000U);
+  EXPECT_EQ(change.policy.rate_down, 9000U);
 }
 
 }  // namespace

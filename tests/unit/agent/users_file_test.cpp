@@ -1,5 +1,9 @@
 #include "backend-agent/radius/users_file.hpp"
 
+#include <botan/argon2.h>
+#include <botan/auto_rng.h>
+#include <botan/bcrypt.h>
+#include <botan/passhash9.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,12 +40,12 @@ TEST(UsersFile, ExampleIsGood) {
   auto loaded = load_users(folder.path() / "users.toml");
   ASSERT_TRUE(loaded) << loaded.error().at(0).to_string();
   UsersFile users(std::move(loaded).value());
-  EXPECT_EQ(users.size(), 3U);
+  EXPECT_EQ(users.size(), 4U);
   EXPECT_TRUE(ask(users, "alice", "correct horse battery staple").verdict.accepted);
   EXPECT_TRUE(ask(users, "carol@example.net", "hunter2").verdict.accepted);
   const auto bob = ask(users, "bob", "password");  // whose NT hash is in the example
   EXPECT_TRUE(bob.verdict.accepted);
-  EXPECT_EQ(bob.address, IpAddress::parse("10.99.0.7"));
+  EXPECT_EQ(bob.grant.address, IpAddress::parse("10.99.0.7"));
 }
 
 TEST(UsersFile, WrongPasswordAndUnknownUserLookAlikeToThePeer) {
@@ -79,6 +83,89 @@ TEST(UsersFile, FileOpenToOthersIsRefused) {
   const auto loaded = load_users(file);
   ASSERT_FALSE(loaded);
   EXPECT_THAT(loaded.error().at(0).text, HasSubstr("chmod 0600"));
+}
+
+TEST(UsersFile, FileOpenToItsGroupIsRefused) {
+  const test::TempFolder folder;
+  const auto loaded = load_users(folder.write("users.toml", "[alice]\npassword = \"x\"\n", 0640));
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().at(0).text, HasSubstr("chmod 0600"));
+}
+
+TEST(UsersFile, UserHasLimitsAndNetworksOfItsOwn) {
+  auto users = parse_users(
+      "[alice]\npassword = \"x\"\npool = \"staff\"\nrate_up = 64\nrate_down = 128\nidle_timeout = 60\n"
+      "session_timeout = 3600\nroutes = [\"192.168.7.0/24\"]\nipv6_prefix = \"2001:db8::/64\"\n"
+      "delegated_prefix = \"2001:db8:ff::/56\"\n",
+      "u");
+  ASSERT_TRUE(users) << users.error().at(0).to_string();
+  UsersFile file(std::move(users).value());
+  const auto grant = ask(file, "alice", "x").grant;
+  EXPECT_EQ(grant.pool, "staff");
+  EXPECT_EQ(grant.rate_up, 64'000U);
+  EXPECT_EQ(grant.rate_down, 128'000U);
+  EXPECT_EQ(grant.idle_timeout, std::chrono::seconds(60));
+  EXPECT_EQ(grant.session_timeout, std::chrono::seconds(3600));
+  EXPECT_EQ(grant.routes.at(0).to_string(), "192.168.7.0/24");
+  EXPECT_EQ(grant.ipv6_prefix->to_string(), "2001:db8::/64");
+  EXPECT_EQ(grant.delegated_prefix->to_string(), "2001:db8:ff::/56");
+  EXPECT_THAT(errors_of("[a]\npassword=\"x\"\nroutes=[\"10.0.0.1/8\"]\n"),
+              HasSubstr("routes must hold networks"));
+  EXPECT_THAT(errors_of("[a]\npassword=\"x\"\nrate_up=-1\n"), HasSubstr("rate_up must be a whole number"));
+  EXPECT_THAT(errors_of("[a]\npassword=\"x\"\nipv6_prefix=\"10.0.0.0/8\"\n"),
+              HasSubstr("must be an IPv6 prefix"));
+}
+
+TEST(UsersFile, PasswordMayBeAHash) {
+  Botan::AutoSeeded_RNG random;
+  const std::string hashes[] = {Botan::generate_bcrypt("right", random, 4),
+                                Botan::argon2_generate_pwhash("right", 5, random, 1, 8, 1),
+                                Botan::generate_passhash9("right", random, 1)};
+  for (const auto& hash : hashes) {
+    auto users = parse_users("[alice]\npassword_hash = \"" + hash + "\"\n", "u");
+    ASSERT_TRUE(users) << users.error().at(0).to_string();
+    UsersFile file(std::move(users).value());
+    EXPECT_TRUE(ask(file, "alice", "right").verdict.accepted) << hash;
+    EXPECT_EQ(ask(file, "alice", "wrong").verdict.cause, "wrong-password") << hash;
+    AuthAttempt chap;
+    chap.request.user = "alice";
+    chap.request.method = ppp::AuthMethod::kChapMd5;
+    std::string cause;
+    file.authenticate(std::move(chap), [&](const AuthDecision& decision) { cause = decision.verdict.cause; });
+    EXPECT_EQ(cause, "no-plain-password");
+  }
+  EXPECT_THAT(errors_of("[a]\npassword_hash = \"$1$abc\"\n"), HasSubstr("is none that is known here"));
+  EXPECT_THAT(errors_of("[a]\npassword = \"x\"\npassword_hash = \"$2b$abc\"\n"),
+              HasSubstr("only one of them"));
+}
+
+TEST(UsersFile, SlowHashesAreWorkedOutElsewhere) {
+  Botan::AutoSeeded_RNG random;
+  auto users =
+      parse_users("[alice]\npassword_hash = \"" + Botan::generate_bcrypt("right", random, 4) + "\"\n", "u");
+  std::vector<std::pair<std::function<bool()>, std::function<void(bool)>>> jobs;
+  UsersFile file(std::move(users).value(), [&](auto work, auto then) {
+    if (jobs.size() == 1) return false;
+    jobs.emplace_back(std::move(work), std::move(then));
+    return true;
+  });
+  const auto attempt = [] {
+    AuthAttempt out;
+    out.request.user = "alice";
+    out.request.method = ppp::AuthMethod::kPap;
+    out.request.password = Secret(std::string_view("right"));
+    return out;
+  };
+  std::vector<AuthDecision> decisions;
+  const auto done = [&](AuthDecision decision) { decisions.push_back(std::move(decision)); };
+  file.authenticate(attempt(), done);
+  EXPECT_TRUE(decisions.empty());
+  file.authenticate(attempt(), done);
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(decisions[0].verdict.cause, "busy");
+  jobs[0].second(jobs[0].first());
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_TRUE(decisions[1].verdict.accepted);
 }
 
 TEST(UsersFile, MissingFileIsAnError) {

@@ -1,0 +1,64 @@
+#pragma once
+// Everything that judges, accounts for and remotely changes sessions, built from the configuration. Thread:
+// control; password hashes are worked out on one thread of its own.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "backend-agent/config/config.hpp"
+#include "backend-agent/radius/accounting.hpp"
+#include "backend-agent/radius/dynamic_port.hpp"
+#include "backend-agent/radius/login_gate.hpp"
+#include "backend-agent/radius/radius_authenticator.hpp"
+
+namespace sluice::agent {
+
+class Authentication {
+ public:
+  /// `ask_counters` as in AccountingContext. Throws std::runtime_error with what to do about it.
+  Authentication(boost::asio::io_context& io, const Config& config, RandomSource& random,
+                 std::function<void(SessionSerial)> ask_counters);
+  ~Authentication();
+
+  Authenticator& gate() { return *gate_; }
+  /// Null where nothing is accounted for.
+  Accounting* accounting() { return accounting_.get(); }
+  /// Opens the port for CoA and Disconnect, if one is configured.
+  void listen(DynamicPort::Carry carry);
+  void tick(Instant now);
+  /// Says that no session is left; records under way still go out.
+  void farewell();
+  /// Requests that wait for an answer, and records that nobody has taken.
+  std::size_t owed() const;
+  void stop();
+
+  bool has_users() const { return users_ != nullptr; }
+  void replace_users(Users users) { users_->replace(std::move(users)); }
+  std::size_t users() const { return users_ ? users_->size() : 0; }
+  std::unordered_set<std::uint32_t> fixed_addresses() const;
+  const std::string& session_prefix() const { return session_prefix_; }
+
+ private:
+  UsersFile::Offload offload();
+  void make_radius();
+
+  boost::asio::io_context& io_;
+  const Config& config_;
+  RandomSource& random_;
+  std::string session_prefix_;
+  std::size_t hashes_waiting_ = 0;
+  std::unique_ptr<UsersFile> users_;
+  std::unique_ptr<RadiusPort> auth_port_, acct_port_;
+  std::unique_ptr<RadiusAuthenticator> radius_;
+  std::unique_ptr<Accounting> accounting_;
+  std::unique_ptr<LoginGate> gate_;
+  std::unique_ptr<DynamicPort> dynamic_;
+  std::function<void(SessionSerial)> ask_counters_;
+  boost::asio::thread_pool hasher_{1};  ///< last: ends before what it works for
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,161 @@
+#include "backend-agent/radius/throttle.hpp"
+
+#include <gtest/gtest.h>
+
+#include "backend-agent/radius/login_gate.hpp"
+
+namespace sluice::agent {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr Instant kStart{std::chrono::hours(1)};
+
+LoginNames who(std::string user, std::string source = "192.0.2.1", std::string identity = "id") {
+  AuthAttempt attempt;
+  attempt.request.user = std::move(user);
+  attempt.caller.client.address = *IpAddress::parse(source);
+  attempt.caller.identity = std::move(identity);
+  return login_names(attempt);
+}
+ThrottleSettings only(ThrottleKey key, std::uint32_t free) {
+  ThrottleSettings out;
+  out.free_failures = {0, 0, 0};
+  out.free_failures[static_cast<std::size_t>(key)] = free;
+  return out;
+}
+
+TEST(LoginThrottle, DelayDoublesUpToItsLimit) {
+  LoginThrottle throttle(only(ThrottleKey::kUser, 3));
+  Instant now = kStart;
+  for (int i = 0; i < 2; ++i) throttle.failed(who("alice"), now);
+  EXPECT_FALSE(throttle.check(who("alice"), now));
+  for (const int delay : {2, 4, 8, 16, 32, 64, 128, 256, 300, 300}) {
+    throttle.failed(who("alice"), now);
+    ASSERT_TRUE(throttle.check(who("alice"), now));
+    EXPECT_EQ(throttle.check(who("alice"), now)->wait, seconds(delay));
+    now += seconds(delay);
+    EXPECT_FALSE(throttle.check(who("alice"), now));
+  }
+}
+
+TEST(LoginThrottle, OthersAreNotSlowedDown) {
+  LoginThrottle throttle(only(ThrottleKey::kUser, 1));
+  throttle.failed(who("alice"), kStart);
+  EXPECT_TRUE(throttle.check(who("alice", "192.0.2.9"), kStart));
+  EXPECT_FALSE(throttle.check(who("bob"), kStart));
+}
+
+TEST(LoginThrottle, SourceAndPeerCountAcrossUsers) {
+  for (const auto key : {ThrottleKey::kSource, ThrottleKey::kPeer}) {
+    LoginThrottle throttle(only(key, 2));
+    throttle.failed(who("alice"), kStart);
+    throttle.failed(who("bob"), kStart);
+    ASSERT_TRUE(throttle.check(who("carol"), kStart));
+    EXPECT_EQ(throttle.check(who("carol"), kStart)->key, key);
+    EXPECT_FALSE(throttle.check(who("carol", "192.0.2.2"), kStart));
+    EXPECT_EQ(throttle.check(who("carol", "192.0.2.1", "other"), kStart).has_value(),
+              key == ThrottleKey::kSource);
+  }
+}
+
+TEST(LoginThrottle, SuccessForgivesUserAndPeerButNotTheSource) {
+  ThrottleSettings settings;
+  settings.free_failures = {1, 1, 1};
+  LoginThrottle throttle(settings);
+  throttle.failed(who("alice"), kStart);
+  throttle.succeeded(who("alice"));
+  EXPECT_EQ(throttle.entries(ThrottleKey::kUser), 0U);
+  EXPECT_EQ(throttle.entries(ThrottleKey::kPeer), 0U);
+  EXPECT_EQ(throttle.check(who("alice"), kStart)->key, ThrottleKey::kSource);
+}
+
+TEST(LoginThrottle, FailuresAreForgottenInTime) {
+  LoginThrottle throttle(only(ThrottleKey::kUser, 2));
+  throttle.failed(who("alice"), kStart);
+  throttle.failed(who("alice"), kStart + minutes(15));
+  EXPECT_FALSE(throttle.check(who("alice"), kStart + minutes(15)));
+}
+
+TEST(LoginThrottle, TablesAreBounded) {
+  auto settings = only(ThrottleKey::kUser, 1);
+  settings.max_entries = 100;
+  LoginThrottle throttle(settings);
+  for (int i = 0; i < 1000; ++i) throttle.failed(who("user" + std::to_string(i)), kStart);
+  EXPECT_EQ(throttle.entries(ThrottleKey::kUser), 100U);
+  EXPECT_TRUE(throttle.check(who("user999"), kStart));
+  EXPECT_FALSE(throttle.check(who("user1"), kStart));
+}
+
+TEST(LoginThrottle, OneLineForEachTimeSomebodyIsSlowedDown) {
+  LoginThrottle throttle(only(ThrottleKey::kUser, 1));
+  throttle.failed(who("alice"), kStart);
+  EXPECT_TRUE(throttle.check(who("alice"), kStart)->first);
+  EXPECT_FALSE(throttle.check(who("alice"), kStart)->first);
+  EXPECT_EQ(throttle.refused().read(ThrottleKey::kUser), 2U);
+}
+
+/// Accepts everybody, and remembers whom.
+class Lenient final : public Authenticator {
+ public:
+  void authenticate(AuthAttempt attempt, Done done) override {
+    asked.push_back(attempt.request.user);
+    AuthDecision decision;
+    decision.verdict.accepted = cause.empty();
+    decision.verdict.cause = cause;
+    done(std::move(decision));
+  }
+  void forget(SessionSerial) override {}
+  std::vector<std::string> asked;
+  std::string cause;
+};
+
+struct Gate {
+  std::string ask(std::string user, ppp::AuthMethod method = ppp::AuthMethod::kPap) {
+    AuthAttempt attempt;
+    attempt.request.user = std::move(user);
+    attempt.request.method = method;
+    attempt.request.password = Secret(std::string_view("x"));
+    std::string out = "none";
+    gate.authenticate(std::move(attempt),
+                      [&](const AuthDecision& d) { out = d.verdict.accepted ? "in" : d.verdict.cause; });
+    return out;
+  }
+  UsersFile users{
+      parse_users("[alice]\npassword = \"x\"\n[bob]\npassword = \"y\"\n", "u").value().empty()
+          ? Users{}
+          : std::move(parse_users("[alice]\npassword = \"x\"\n[bob]\npassword = \"y\"\n", "u")).value()};
+  Lenient radius;
+  Instant now = kStart;
+  LoginGate gate{&users, &radius, only(ThrottleKey::kUser, 1), [this] { return now; }};
+};
+
+TEST(LoginGate, UsersOfTheFileAreJudgedThereAndOthersByRadius) {
+  Gate gate;
+  EXPECT_EQ(gate.ask("alice"), "in");
+  EXPECT_EQ(gate.ask("bob"), "wrong-password");
+  EXPECT_TRUE(gate.radius.asked.empty());
+  EXPECT_EQ(gate.ask("carol"), "in");
+  EXPECT_EQ(gate.ask("alice", ppp::AuthMethod::kEap), "in");
+  EXPECT_EQ(gate.radius.asked, (std::vector<std::string>{"carol", "alice"}));
+}
+
+TEST(LoginGate, WhoIsSlowedDownIsNotJudged) {
+  Gate gate;
+  EXPECT_EQ(gate.ask("bob"), "wrong-password");
+  EXPECT_EQ(gate.ask("bob"), "throttled");
+  gate.now += seconds(2);
+  EXPECT_EQ(gate.ask("bob"), "wrong-password");
+}
+
+TEST(LoginGate, SilentServersAreNobodysFault) {
+  Gate gate;
+  gate.radius.cause = "radius-timeout";
+  EXPECT_EQ(gate.ask("carol"), "radius-timeout");
+  EXPECT_EQ(gate.ask("carol"), "radius-timeout");
+  EXPECT_EQ(gate.gate.throttle().entries(ThrottleKey::kUser), 0U);
+}
+
+}  // namespace
+}  // namespace sluice::agent
