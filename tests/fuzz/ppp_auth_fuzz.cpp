@@ -1,5 +1,5 @@
 // link: sluice_ppp
-// PAP and CHAP packets into a server that waits for proof, and into a client. The first octet picks the
+// PAP, CHAP and EAP packets into a server that waits for proof, and into a client. The first octet picks the
 // method.
 #include "tests/unit/ppp/link.hpp"
 
@@ -20,9 +20,11 @@ void decide(ppp::test::Lone& lone) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ppp::AuthMethod methods[] = {ppp::AuthMethod::kPap, ppp::AuthMethod::kChapMd5,
-                                     ppp::AuthMethod::kMsChapV2};
-  const ppp::AuthMethod method = methods[data[0] % 3];
-  const ppp::Protocol protocol = method == ppp::AuthMethod::kPap ? ppp::kPapProtocol : ppp::kChapProtocol;
+                                     ppp::AuthMethod::kMsChapV2, ppp::AuthMethod::kEap};
+  const ppp::AuthMethod method = methods[data[0] % 4];
+  const ppp::Protocol protocol = method == ppp::AuthMethod::kPap   ? ppp::kPapProtocol
+                                 : method == ppp::AuthMethod::kEap ? ppp::kEapProtocol
+                                                                   : ppp::kChapProtocol;
   ByteVector frame(4 + size - 1);
   ByteWriter out(frame);
   ppp::write_header(out, protocol, false, false);
@@ -33,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ppp::test::Lone server(std::move(config));
   server.open_lcp();
   // Let the packet answer the challenge that was sent, so that its body is looked at.
-  if (protocol == ppp::kChapProtocol && frame.size() > 5 && !server.sent_on_open.empty()) {
+  if (protocol != ppp::kPapProtocol && frame.size() > 5 && !server.sent_on_open.empty()) {
     frame[5] = server.sent_on_open.back()[5];
   }
   server.feed(frame);

@@ -242,15 +242,19 @@ TEST(Lcp, PaddingBehindLengthIsIgnored) {  // RFC 1661 §5
 TEST(Lcp, WhatWeLackIsRejectedAllAtOnceInTheOrderAsked) {  // RFC 1661 §5.4
   Lone lone;
   lone.sent();
-  const ByteVector asked{1, 4,  5,  120, 13, 3, 6, 5,  6, 1, 2, 3, 4, 17, 4,
-                         6, 78, 19, 5,   1,  9, 9, 23, 4, 0, 0, 7, 2, 8,  2};
+  // Quality, FCS alternatives, self-describing padding, callback, compound frames, MRRU, endpoint
+  // discriminator, link discriminator.
+  const ByteVector lacking{4, 4,  0xc0, 0x25, 9,  3,  1, 10, 3, 4, 13, 3, 6, 15,
+                           2, 17, 4,    6,    78, 19, 5, 1,  9, 9, 23, 4, 0, 0};
+  ByteVector asked{1, 4, 5, 120, 5, 6, 1, 2, 3, 4};
+  asked.insert(asked.end(), lacking.begin(), lacking.end());
+  for (const int b : {7, 2, 8, 2}) asked.push_back(static_cast<std::uint8_t>(b));
   lone.feed(kLcp, Code::kConfigureRequest, 9, asked);
   const auto sent = lone.sent();
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0][4], static_cast<int>(Code::kConfigureReject));
   EXPECT_EQ(sent[0][5], 9);
-  EXPECT_EQ(ByteVector(sent[0].begin() + 8, sent[0].end()),
-            (ByteVector{13, 3, 6, 17, 4, 6, 78, 19, 5, 1, 9, 9, 23, 4, 0, 0}));
+  EXPECT_EQ(ByteVector(sent[0].begin() + 8, sent[0].end()), lacking);
 }
 
 TEST(Lcp, NothingButLcpCountsBeforeItIsOpen) {  // RFC 1661 §3.4
