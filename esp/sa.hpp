@@ -48,6 +48,8 @@ class alignas(64) Sa {
   const Suite& suite() const { return *suite_; }
   bool extended_sequence() const { return esn_; }
   bool expired() const { return expired_; }
+  /// Refuses every packet from now on: the owner saw its limit by time.
+  void expire() { expired_ = true; }
   std::uint64_t packets() const { return packets_.read(); }
   std::uint64_t bytes() const { return bytes_.read(); }
 

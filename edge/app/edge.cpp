@@ -310,8 +310,24 @@ void Edge::take_ike(const IkeArrived& ike) {
   ike_->ike_receive(ike.local, ike.remote, ike.marker, ike.datagram);
 }
 
+void Edge::measure_workers(Instant now) {
+  constexpr auto kPause = std::chrono::seconds(1);
+  const auto passed = now - workers_measured_;
+  if (passed < kPause) return;
+  std::vector<std::uint32_t> permille;
+  workers_used_.resize(workers_.size());
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const auto used = workers_[i]->cpu_time();
+    permille.push_back(static_cast<std::uint32_t>((used - workers_used_[i]) * 1000 / passed));
+    workers_used_[i] = used;
+  }
+  workers_measured_ = now;
+  peers_->workers_used(permille);
+}
+
 void Edge::tick() {
   for (const auto& worker : workers_) worker->flush();
+  measure_workers(app::now());
   peers_->tick();
   relays_->tick(config_.peer_grace);
   probes_->tick();

@@ -36,8 +36,8 @@ class Edge final : public IkeEvents, public StateView {
 
   /// Starts charon, the agents' listener and the operations socket. Throws like the constructor.
   void start();
-  /// Takes over what `config` says of IKE: listeners, keys, certificates, CRLs, users. Nobody who is connected
-  /// is dropped. Nothing on success, else why nothing was changed.
+  /// Takes over what `config` says of IKE: listeners, keys, certificates, CRLs, users. Nobody who is
+  /// connected is dropped. Nothing on success, else why nothing was changed.
   std::optional<std::string> reload(Config config);
   /// Tells clients and agents, ends charon. Afterwards the io_context runs dry.
   void stop();
@@ -75,6 +75,7 @@ class Edge final : public IkeEvents, public StateView {
   void take(Event event);
   void take_ike(const IkeArrived& ike);
   void tick();
+  void measure_workers(Instant now);
   void end_peer(PeerId peer);
   SessionView session_view(const Relay& relay, const AgentSession* session) const;
   BackendView backend_view(const Backend& backend) const;
@@ -94,6 +95,8 @@ class Edge final : public IkeEvents, public StateView {
   IkeSender ike_sender_;
   Contacts contacts_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::chrono::nanoseconds> workers_used_;  // CPU time, when last measured
+  Instant workers_measured_{};
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Backends> backends_;
   std::unique_ptr<Relays> relays_;

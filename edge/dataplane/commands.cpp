@@ -136,6 +136,12 @@ void Pipeline::expire_by_time(Instant now) {
     time_limits_.erase(time_limits_.begin());
     auto& entry = *inbound_owned_.at(limit.spi);
     (limit.hard ? entry.hard_at : entry.soft_at).reset();
+    if (limit.hard) {
+      entry.sa->expire();
+      for (auto& outbound : entry.peer->outbound) {
+        if (outbound.paired_inbound == limit.spi) outbound.sa->expire();
+      }
+    }
     // One that only lingers after its DELETE has been replaced already.
     if (!entry.remove_at) emit_(SaExpired{entry.peer->id, entry.spi, entry.peer->local, limit.hard});
   }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -58,6 +59,14 @@ void Worker::flush() {
 void Worker::emit(Event event) {
   emitted_ = true;
   if (!events_.push(std::move(event))) lost_events_.add();
+}
+
+std::chrono::nanoseconds Worker::cpu_time() const {
+  clockid_t clock{};
+  timespec used{};
+  const auto thread = const_cast<std::thread&>(thread_).native_handle();
+  if (::pthread_getcpuclockid(thread, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return {};
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 void Worker::pin() {

@@ -38,6 +38,8 @@ class Worker {
   std::optional<Event> next_event() { return events_.pop(); }
 
   std::uint32_t index() const { return index_; }
+  /// CPU time the thread has used so far; zero where the system does not tell.
+  std::chrono::nanoseconds cpu_time() const;
   const Pipeline& pipeline() const { return loop_.pipeline(); }
   const WorkerPorts& ports() const { return loop_.ports(); }
   /// Datagrams that are neither: counted while reading.

@@ -78,7 +78,7 @@ Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const
   Peer& peer = peers_[id];
   peer.id = id;
   peer.worker = least_busy_worker();
-  ++worker_load_[peer.worker];
+  ++worker_load_[peer.worker].peers;
   if (context_.contact_id) peer.correlation_id = context_.contact_id(remote);
   if (peer.correlation_id.empty()) {
     std::array<std::uint8_t, kCorrelationBytes> raw{};
@@ -92,6 +92,13 @@ Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const
   peer.up_since = context_.unix_seconds();
   peer.bare_since = context_.now();
   return peer;
+}
+
+void Peers::workers_used(std::span<const std::uint32_t> permille) {
+  constexpr std::uint32_t kStep = 100;
+  for (std::size_t i = 0; i < worker_load_.size() && i < permille.size(); ++i) {
+    worker_load_[i].tenths_used = permille[i] / kStep;
+  }
 }
 
 std::uint32_t Peers::least_busy_worker() const {
@@ -368,7 +375,7 @@ void Peers::remove(PeerId id) {
   peer.children.clear();
   tell_guard(peer);
   unplace(peer);
-  --worker_load_[peer.worker];
+  --worker_load_[peer.worker].peers;
   peers_.erase(found);
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -98,6 +99,8 @@ class Peers final : public DataPlane {
 
   /// A worker saw authenticated packets from a new place.
   void moved(PeerId peer, const Endpoint& new_remote);
+  /// How much of its core each worker used lately, in permille: where new peers go depends on it.
+  void workers_used(std::span<const std::uint32_t> permille);
   /// Removes orphaned SAs that are idle, and peers whose grace time is over. Call each second or so; more
   /// often does nothing.
   void tick();
@@ -142,7 +145,13 @@ class Peers final : public DataPlane {
   std::map<PeerId, Peer> peers_;
   std::unordered_map<IkeSaId, PeerId> by_ike_;
   std::unordered_multimap<Endpoint, PeerId> by_place_;
-  std::vector<std::size_t> worker_load_;      // peers on each worker
+  /// Whom to give the next peer: first by CPU in coarse steps, then by number of peers.
+  struct WorkerLoad {
+    std::uint32_t tenths_used = 0;
+    std::size_t peers = 0;
+    auto operator<=>(const WorkerLoad&) const = default;
+  };
+  std::vector<WorkerLoad> worker_load_;
   std::unordered_map<Spi, PeerId> reserved_;  // SPIs given out, installed or not
   std::unordered_map<Spi, PeerId> inbound_;
   std::map<OutboundKey, PeerId> outbound_;

@@ -16,6 +16,7 @@ sys.path.insert(0, str(PROJECT / "lab"))
 
 from topology.product import TARGETS  # noqa: E402
 
+TOOLS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.cpp")))  # programs that the scenarios use
 E2E_PATIENCE = 400  # seconds; the longest takes about 100
 
 
@@ -60,7 +61,7 @@ def build(preset: str, unit: bool) -> bool:
     if not must([str(PROJECT / "lab" / "install"), "build", "lab", "test"]):
         return False
     step(f"configure and build ({preset})")
-    targets = [] if unit else ["--target", *TARGETS]
+    targets = [] if unit else ["--target", *TARGETS, *TOOLS]
     return must(["cmake", "--preset", preset, "--log-level=WARNING"]) and must(["cmake", "--build", "--preset", preset, *targets])
 
 

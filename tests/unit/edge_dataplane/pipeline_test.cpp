@@ -87,6 +87,24 @@ TEST(Pipeline, TellsOfTimeLimitsUntilTheSaIsReplaced) {
   EXPECT_FALSE(world.pipeline().next_timeout());
 }
 
+TEST(Pipeline, RefusesPacketsOfASaPastItsTimeBothWays) {
+  World world;
+  auto& agent = world.add_agent("10.0.0.2:4700");
+  auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  connect(world, client, agent, RelayId(1), TunnelId(900));
+  world.lifetime.hard_seconds = 20;
+  world.add_sas(client);
+  world.send_ppp(client, text("proves the new pair"));
+  EXPECT_EQ(world.client_drops(esp::DropReason::kExpired), 0U);
+  world.advance(seconds(20));
+  const auto before = client.data.size();
+  world.send_ppp(client, text("late"));
+  EXPECT_EQ(world.client_drops(esp::DropReason::kExpired), 1U);
+  world.send_ppp(world.tunnels.at(RelayId(1)), text("late"));
+  EXPECT_EQ(world.client_drops(esp::DropReason::kExpired), 2U);
+  EXPECT_EQ(client.data.size(), before);
+}
+
 TEST(Pipeline, TellsOfAnOutboundPacketLimitByTheInboundSpi) {
   World world;
   auto& agent = world.add_agent("10.0.0.2:4700");

@@ -105,6 +105,9 @@ class World {
   void frame_to_edge(Agent& agent, RelayId relay, Bytes l2tp);
   /// Lets everybody talk until nobody has anything to say.
   void settle();
+  std::uint64_t client_drops(esp::DropReason reason) const {
+    return pipeline_->client_esp_drops().read(reason);
+  }
   void send_ppp(Client& client, Bytes ppp);
   void send_ppp(Tunnel& tunnel, Bytes ppp);
   void advance(Duration by);

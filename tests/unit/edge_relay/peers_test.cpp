@@ -23,6 +23,24 @@ TEST(Peers, GivesSpisWhoseLowBitsNameThePeersWorker) {
   }
 }
 
+TEST(Peers, GivesNewPeersToTheWorkerWithCpuToSpare) {
+  Tables tables(3);
+  const std::uint32_t used[] = {950, 400, 420};  // the first also carries all IKE, say
+  tables.peers.workers_used(used);
+  std::map<std::uint32_t, int> load;
+  for (std::uint32_t i = 1; i <= 10; ++i) {
+    tables.dial_in(i, ("203.0.113.5:" + std::to_string(40000 + i)).c_str());
+    ++load[tables.peers.find(IkeSaId(i))->worker];
+  }
+  EXPECT_EQ(load[0], 0);
+  EXPECT_EQ(load[1], 5) << "a few percent are no difference";
+  EXPECT_EQ(load[2], 5);
+  const std::uint32_t later[] = {100, 900, 900};
+  tables.peers.workers_used(later);
+  tables.dial_in(11, "203.0.113.5:40011");
+  EXPECT_EQ(tables.peers.find(IkeSaId(11))->worker, 0U);
+}
+
 TEST(Peers, KeepsClientsApartThatShareIdentityAndAddress) {
   Tables tables;
   tables.dial_in(1, "203.0.113.5:40001");
