@@ -1,23 +1,11 @@
 // Every known client's PPP against the server's, over good and bad networks.
 #include "tests/unit/ppp/persona.hpp"
 
-#include <botan/hash.h>
 #include <gtest/gtest.h>
 
 #include <queue>
 
 namespace sluice::ppp {
-
-ByteVector test::PersonaClient::md5_answer(std::uint8_t id, Bytes challenge) {
-  const auto hash = Botan::HashFunction::create_or_throw("MD5");
-  hash->update(id);
-  hash->update("secret");
-  hash->update(challenge.data(), challenge.size());
-  ByteVector out(17);
-  out[0] = 16;
-  hash->final(out.data() + 1);
-  return out;
-}
 
 namespace {
 
