@@ -8,8 +8,10 @@
 #include <functional>
 #include <optional>
 
+#include "base/app/system_random.hpp"
 #include "base/text.hpp"
 #include "edge/ctl/json.hpp"
+#include "edge/ctl/psk.hpp"
 #include "edge/ctl/query.hpp"
 #include "edge/ctl/views.hpp"
 
@@ -18,8 +20,8 @@ namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
-constexpr std::array<std::string_view, 6> kCommands{"sessions", "backends", "peers",
-                                                    "drops",    "probe",    "version"};
+constexpr std::array<std::string_view, 7> kCommands{"sessions", "backends", "peers", "drops",
+                                                    "probe",    "psk",      "version"};
 // A probe may take its 5 s; the daemon is silent meanwhile.
 constexpr double kProbeTimeout = 15;
 
@@ -225,6 +227,9 @@ class CommandLine {
     auto* backend =
         probe->add_subcommand("backend", "dials an agent by L2TP, as a client would, and hangs up");
     backend->add_option("name", options_.probed, "the agent's name")->required();
+    app_.add_subcommand("psk", "pre-shared keys")
+        ->require_subcommand(1)
+        ->add_subcommand("generate", "prints a new one, strong and fit to be typed");
     app_.add_subcommand("version", "versions of this program and of the running edge");
     app_.footer(
         "Exit codes: 0 done, 1 the daemon refused, 2 wrong command line, 3 no daemon answers, 4 incomplete.");
@@ -277,6 +282,10 @@ int run(std::vector<std::string> words, const Surroundings& surroundings) {
   int code = kFailed;
   if (line.chosen() == "version") {
     code = version(options, surroundings);
+  } else if (line.chosen() == "psk") {
+    app::SystemRandom random;
+    surroundings.out << generate_psk(random).text() << "\n";
+    code = kOk;
   } else if (line.chosen() == "probe") {
     code = probe(options, surroundings);
   } else {

@@ -1,0 +1,26 @@
+#include "edge/ctl/psk.hpp"
+
+#include <string_view>
+
+namespace sluice::ctl {
+namespace {
+
+// 32, so that five bits choose evenly. No 0 and o, no 1 and l.
+constexpr std::string_view kLetters = "abcdefghijkmnpqrstuvwxyz23456789";
+static_assert(kLetters.size() == 32);
+constexpr std::size_t kGroups = 7, kGroup = 4;
+
+}  // namespace
+
+Secret generate_psk(RandomSource& random) {
+  Secret out(kGroups * (kGroup + 1) - 1);
+  random.fill(out.mutable_bytes());
+  std::size_t at = 0;
+  for (auto& byte : out.mutable_bytes()) {
+    const bool joint = at++ % (kGroup + 1) == kGroup;
+    byte = static_cast<std::uint8_t>(joint ? '-' : kLetters[byte % kLetters.size()]);
+  }
+  return out;
+}
+
+}  // namespace sluice::ctl
