@@ -31,7 +31,9 @@ class Dialler:
     user: str = "user1"
     password: str = "password-of-user1"
     cipher: str = "aes128-sha1"
+    auth: str = "refuse-eap"  # pppd's words for which protocols it takes
     rekey_seconds: int = 0  # of the child SA, by the client; 0: an hour
+    reauth_seconds: int = 0  # of the IKE SA, by a new Main Mode; 0: never
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class NotConnected(Failed):
 
 STRONGSWAN_CONF = """
 charon {
-  load = random nonce aes sha1 sha2 hmac gmp kdf openssl kernel-netlink socket-default vici
+  load = random nonce x509 revocation constraints pubkey pkcs1 pkcs8 pem aes sha1 sha2 hmac gmp kdf openssl kernel-netlink socket-default vici xauth-generic eap-identity eap-mschapv2
   install_routes = no
   retransmit_tries = 3
   filelog {
@@ -72,7 +74,7 @@ charon {
   }
 }
 swanctl {
-  load = random nonce
+  load = random nonce x509 pkcs1 pkcs8 pem openssl
 }
 """
 
@@ -88,8 +90,9 @@ connections {{
     version = 1
     remote_addrs = {how.server}
     proposals = aes256-sha256-modp2048,aes256-sha1-modp2048
-    reauth_time = 0s
+    reauth_time = {how.reauth_seconds}s
     rekey_time = 8h
+    rand_time = 0s
     local {{
       auth = psk
     }}
@@ -133,7 +136,7 @@ def _ppp_options(how: Dialler) -> str:
 user {how.user}
 password {how.password}
 noauth
-refuse-eap
+{how.auth}
 ipcp-accept-local
 ipcp-accept-remote
 usepeerdns
@@ -178,6 +181,7 @@ class Client:
         self.number = number
         self.how = how
         self.link: Link | None = None
+        self.lac = "sluice"  # what xl2tpd calls the server
 
     @property
     def name(self) -> str:
@@ -207,12 +211,32 @@ class Client:
         self.guest.write("/etc/ppp/options.sluice", _ppp_options(how), 0o600)
         self.guest.run("swanctl", "--load-all", "--noprompt")
 
+    def log_in_as(self, how: Dialler) -> None:
+        """From the next call on PPP is by this user and protocol."""
+        self.how = how
+        self.guest.write("/etc/ppp/options.sluice", _ppp_options(how), 0o600)
+
+    def call_instead(self, lac: str, server: str) -> None:
+        """From now on L2TP goes to another server, known to xl2tpd by this name."""
+        if lac != "sluice":
+            self.guest.write("/run/xl2tpd/l2tp-control", f"a {lac} lns={server};pppoptfile=/etc/ppp/options.sluice;length bit=yes\n")
+        self.lac = lac
+
     def dial(self, timeout: float = 30) -> Link:
         """IKE, then L2TP, then PPP. NotConnected says where it ended and what the client was told."""
+        started = time.monotonic()
+        self.negotiate(timeout)
+        return self.call(started, timeout)
+
+    def negotiate(self, timeout: float = 30) -> None:
+        """IKE alone."""
         started = time.monotonic()
         code, text = self.guest.try_run("swanctl", "--initiate", "--child", "l2tp", "--timeout", str(int(timeout)), timeout=timeout + 5)
         if code != 0:
             raise NotConnected("IKE", self._ike_cause(text), time.monotonic() - started)
+
+    def call(self, started: float, timeout: float = 30) -> Link:
+        """L2TP and PPP over the SAs that are there; `started` is when the dial began."""
         self.link = self._call(started, timeout)
         return self.link
 
@@ -223,7 +247,7 @@ class Client:
 
     def _call(self, started: float, timeout: float) -> Link:
         events, tunnel, ppp = self.events.mark(), self.xl2tpd.mark(), self.ppp.mark()
-        self.guest.write("/run/xl2tpd/l2tp-control", "c sluice\n")
+        self.guest.write("/run/xl2tpd/l2tp-control", f"c {self.lac}\n")
         deadline = started + timeout
         while True:
             try:
@@ -242,14 +266,14 @@ class Client:
         """CDN, StopCCN, then the SAs' DELETE: as a user closes the connection."""
         if self.link:
             events = self.events.mark()
-            self.guest.write("/run/xl2tpd/l2tp-control", "d sluice\n")
+            self.guest.write("/run/xl2tpd/l2tp-control", f"d {self.lac}\n")
             self.events.wait(r"^down ", 10, events)
             self.link = None
         self.guest.try_run("swanctl", "--terminate", "--ike", "sluice", "--timeout", "5")
 
     def forget(self) -> None:
         """Lets go of whatever is left of a connection that the other side ended, before dialling anew."""
-        self.guest.write("/run/xl2tpd/l2tp-control", "d sluice\n")
+        self.guest.write("/run/xl2tpd/l2tp-control", f"d {self.lac}\n")
         self.guest.try_run("swanctl", "--terminate", "--ike", "sluice", "--force", "--timeout", "3")
         self.link = None
 

@@ -3,20 +3,22 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
-from . import network
+from . import network, radius
 from .client import PSK, Client, Dialler
 from .guest import Guest
 from .network import Namespace, make_certificates, plug
 from .process import Process, eventually
 from .product import AgentHost, Edge, up_in_backends
+from .radius import RadiusHost
 from .report import Failed, note
 from .runs import Run
 from .traffic import PEER, PORT
 
 T = TypeVar("T")
-NATS = ("none", "home", "carrier")
+NATS = ("none", "home", "carrier", "mixed")
 FAULT = r"Sanitizer: |: runtime error: |terminate called|double free|stack smashing"
 IKE_AND_FRIENDS = "udp port 500 or (udp port 4500 and udp[8:4] = 0) or udp port 1701 or icmp"
 
@@ -27,15 +29,23 @@ class Plan:
 
     clients: int = 1
     agents: int = 1
-    nat: str = "carrier"  # none: clients on the internet; home: a NAT each; carrier: those behind one more NAT
+    nat: str = "carrier"  # none: clients on the internet; home: a NAT each; carrier: those behind one more NAT; mixed: every second one on the internet
     cipher: str = "aes128-sha1"
     rekey_seconds: int = 0
     reauth_seconds: int = 0
     psk: str = PSK
     edge_addresses: tuple[str, ...] = ()  # public ones besides the usual one
+    edge_files: Callable[[Path], None] | None = None  # puts more files beside the edge's configuration
     edge_settings: str = ""  # more tables of the edge's configuration
     password: str = ""  # of every client; empty: each one's right one
+    radius: bool = False  # two RADIUS servers on the core segment, and agents that ask them
+    ppp_settings: str = ""  # more of the agents' [ppp]
     product: bool = True  # False leaves the edge's public address to the reference server
+
+
+    def has_nat(self, number: int) -> bool:
+        """Whether client `number` (from 1) sits behind a NAT."""
+        return self.nat != "none" and not (self.nat == "mixed" and number % 2 == 0)
 
 
 @dataclass
@@ -46,6 +56,7 @@ class Lab:
     clients: list[Client] = field(default_factory=list)
     agents: list[AgentHost] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
+    radius: list[RadiusHost] = field(default_factory=list)
     _edge: Edge | None = None
 
     @property
@@ -75,6 +86,11 @@ class Lab:
             plug(self.run, agent, "inside", f"{network.agent_inside(number)}/24", inside_lan)
             agent.forward()
             inside.ip(f"route add {network.pool(number)}.0/24 via {network.agent_inside(number)}")
+        if self.plan.radius:
+            for number in (1, 2):
+                space = self.space(f"radius{number}")
+                plug(self.run, space, "core", f"{radius.address(number)}/24", core)
+                self.radius.append(RadiusHost(self.run, space, number))
         if self.plan.nat == "carrier":
             self._build_carrier(internet)
         for number in range(1, self.plan.clients + 1):
@@ -92,12 +108,12 @@ class Lab:
         carrier.masquerade("wan")
 
     def _build_home(self, number: int, internet: Namespace) -> None:
-        if self.plan.nat == "none":
+        if not self.plan.has_nat(number):
             internet.tap(f"tap{number}", bridge="br0")
             return
         home = self.space(f"home{number}")
         home.tap(f"tap{number}", f"{network.HOME_GATEWAY}/24")
-        if self.plan.nat == "home":
+        if self.plan.nat in ("home", "mixed"):
             plug(self.run, home, "wan", f"{network.home_public(number)}/24", internet)
         else:
             plug(self.run, home, "wan", f"{network.home_carrier(number)}/24", self.spaces["carrier"])
@@ -108,7 +124,7 @@ class Lab:
         """Starts the guests; they boot while the rest is built. prepare_clients waits for them."""
         for number in range(1, self.plan.clients + 1):
             name = f"client{number}"
-            if self.plan.nat == "none":
+            if not self.plan.has_nat(number):
                 address, gateway = network.direct_client(number), network.EDGE_PUBLIC
                 space = self.spaces["internet"]
             else:
@@ -131,6 +147,8 @@ class Lab:
         server = inside.start("transfer-server", ["python3", str(PEER), "serve", network.INSIDE_HOST, str(PORT)])
         server.log.wait("serving", 10)
         self.processes.append(server)
+        for host in self.radius:
+            host.start()
         if self.plan.product:
             edge = self.spaces["edge"]
             self.processes.append(edge.capture("edge-wan-ike", "wan", IKE_AND_FRIENDS))
@@ -140,9 +158,14 @@ class Lab:
 
     def start_product(self) -> None:
         make_certificates(self.run.folder / "certs", ["edge1", *(f"agent{n}" for n in range(1, self.plan.agents + 1))])
+        if self.plan.edge_files:
+            self.plan.edge_files(self.run.path("edge", "x").parent)
         self._edge = Edge(self.run, self.spaces["edge"], self.plan.edge_settings)
+        settings = radius.agent_settings(str(self.run.folder)) if self.plan.radius else ""
         for number in range(1, self.plan.agents + 1):
-            self.agents.append(AgentHost(self.run, self.spaces[f"agent{number}"], number, self.plan.clients))
+            self.agents.append(
+                AgentHost(self.run, self.spaces[f"agent{number}"], number, self.plan.clients, settings, self.plan.ppp_settings)
+            )
         names = [agent.name for agent in self.agents]
         eventually(f"{', '.join(names)} in `sluicectl backends`", lambda: self._answers(names), 15)
 
@@ -191,7 +214,7 @@ class Lab:
 
     def close(self) -> None:
         """Ends the daemons in order, so that they say good-bye and their logs are whole. Never fails."""
-        for process in [agent.process for agent in self.agents] + ([self._edge.process] if self._edge else []) + self.processes:
+        for process in [agent.process for agent in self.agents] + ([self._edge.process] if self._edge else []) + self.processes + [h.process for h in self.radius if h.process]:
             try:
                 process.stop()
             except Exception as error:

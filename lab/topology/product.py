@@ -32,6 +32,7 @@ def plugin() -> Path:
 
 def edge_config(run_: Run) -> str:
     folder = run_.folder
+    users = 'users = "ike-users.toml"\n' if (folder / "edge" / "ike-users.toml").exists() else ""
     return f"""
 [edge]
 name = "edge1"
@@ -46,7 +47,7 @@ file = "{folder}/edge/psk"
 
 [ike]
 plugin = "{plugin()}"
-
+{users}
 [channel]
 listen = "{network.EDGE_CORE}:4600"
 
@@ -63,7 +64,7 @@ level = "info"
 """
 
 
-def agent_config(run_: Run, number: int) -> str:
+def agent_config(run_: Run, number: int, settings: str = "", ppp_settings: str = "") -> str:
     folder, name, pool = run_.folder, f"agent{number}", network.pool(number)
     return f"""
 [agent]
@@ -82,13 +83,14 @@ key = "{folder}/certs/{name}.key"
 [ppp]
 local_address = "{pool}.1"
 dns = ["{network.INSIDE_HOST}"]
+{ppp_settings}
 
 [pool]
 ranges = ["{pool}.2-{pool}.250"]
 
 [users]
 file = "{folder}/{name}/users.toml"
-"""
+{settings}"""
 
 
 def users_file(count: int) -> str:
@@ -121,11 +123,11 @@ class Edge:
 
 
 class AgentHost:
-    def __init__(self, run_: Run, namespace: Namespace, number: int, users: int) -> None:
+    def __init__(self, run_: Run, namespace: Namespace, number: int, users: int, settings: str = "", ppp_settings: str = "") -> None:
         self.number = number
         self.name = f"agent{number}"
         run_.write(f"{self.name}/users.toml", users_file(users))
-        config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number))
+        config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number, settings, ppp_settings))
         self.process = namespace.start(self.name, [program("sluice-agent"), "--config", str(config)])
 
     @property

@@ -16,7 +16,7 @@ def prepare(lab: Lab) -> None:
     """The common start, told step by step."""
     plan = lab.plan
     lab.build_network()
-    nat = {"none": "no NAT", "home": "a home NAT each", "carrier": "a home NAT each behind one carrier NAT"}[plan.nat]
+    nat = {"none": "no NAT", "home": "a home NAT each", "carrier": "a home NAT each behind one carrier NAT", "mixed": "and without NAT"}[plan.nat]
     report.good(f"network: {plan.clients} client(s) with {nat}, edge, {plan.agents} agent(s), inside host")
     lab.boot_clients()
     lab.start_services()
@@ -73,3 +73,12 @@ def main(plan: Plan, check: Check) -> None:
     parser = argparse.ArgumentParser(prog=f"lab/run {name}", description=(check.__doc__ or "").strip())
     parser.parse_args()
     sys.exit(conduct(name, plan, check))
+
+
+def main_for(plan: Plan, check: Callable[[Lab, int], str], seconds: int) -> None:
+    """Entry of a scenario whose check lasts as long as it is told."""
+    name = Path(sys.argv[0]).name
+    parser = argparse.ArgumentParser(prog=f"lab/run {name}", description=(check.__doc__ or "").strip())
+    parser.add_argument("--seconds", type=int, default=seconds, help=f"how long; {seconds} unless told")
+    wanted = parser.parse_args()
+    sys.exit(conduct(name, plan, lambda lab: check(lab, wanted.seconds)))

@@ -1,0 +1,192 @@
+"""Every way in which real IKE software reaches the edge: versions, keys, certificates, passwords; with NAT and without."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import network, report
+from .client import PSK, Client, NotConnected
+from .lab import Lab, together
+from .libreswan import Libreswan
+from .pki import Authority
+from .report import Failed, demand
+
+RSA_SERVER, ECDSA_SERVER = network.edge_extra(1), network.edge_extra(2)
+EAP_PASSWORD = "password-of-alice-for-ike"
+SETTINGS = f"""
+[[listener]]
+name = "rsa"
+addresses = ["{RSA_SERVER}"]
+auth = ["certificate", "xauth-psk", "eap-mschapv2"]
+certificate = "rsa/server.crt"
+key = "rsa/server.key"
+client_ca = ["rsa/ca.crt"]
+crl = ["rsa/ca.crl"]
+
+[[listener]]
+name = "ecdsa"
+addresses = ["{ECDSA_SERVER}"]
+auth = ["certificate"]
+certificate = "ecdsa/server.crt"
+key = "ecdsa/server.key"
+client_ca = ["ecdsa/ca.crt"]
+"""
+
+
+def write_files(folder: Path) -> None:
+    """What the edge's configuration names, and the clients' certificates."""
+    rsa, ecdsa, stranger = Authority(folder / "rsa", "rsa", "RSA"), Authority(folder / "ecdsa", "ecdsa", "ECDSA"), Authority(folder / "stranger", "ecdsa", "RSA")
+    rsa.issue("server", f"IP:{RSA_SERVER}")
+    ecdsa.issue("server", f"IP:{ECDSA_SERVER}")
+    for authority in (rsa, ecdsa, stranger):
+        authority.issue("client", "DNS:client.example")
+    rsa.issue("revoked", "DNS:revoked.example")
+    rsa.revoke("revoked")
+    users = folder / "ike-users.toml"
+    users.write_text(f'[[user]]\nname = "alice"\npassword = "{EAP_PASSWORD}"\n')
+    users.chmod(0o600)
+
+
+@dataclass(frozen=True)
+class Kind:
+    name: str
+    version: int
+    server: str
+    local: str  # of swanctl.conf: the section(s) with which the client proves who it is
+    remote: str = "auth = pubkey"
+    proposal: str = "aes256-sha256-modp2048"
+    esp: str = "aes256-sha1"
+    cipher: str = "AES_CBC_256/HMAC_SHA1_96"  # what the edge shows
+
+
+def certificate(folder: str, name: str = "client") -> str:
+    return f"local {{\n      auth = pubkey\n      certs = {folder}-{name}.crt\n    }}"
+
+
+WITH_PSK = "local {\n      auth = psk\n    }"
+EAP = "local {\n      auth = eap-mschapv2\n      eap_id = alice\n      id = alice@example\n    }"
+XAUTH = WITH_PSK + "\n    local-xauth {\n      auth = xauth\n      xauth_id = alice\n    }"
+
+KINDS = (
+    Kind("strongSwan IKEv1, RSA certificates", 1, RSA_SERVER, certificate("rsa")),
+    Kind("strongSwan IKEv2, PSK", 2, network.EDGE_PUBLIC, WITH_PSK, "auth = psk", "aes256gcm16-prfsha384-x25519", "aes128gcm16", "AES_GCM_16_128"),
+    Kind("strongSwan IKEv2, ECDSA certificates", 2, ECDSA_SERVER, certificate("ecdsa"), proposal="aes128-sha256-ecp256", esp="aes256gcm16", cipher="AES_GCM_16_256"),
+    Kind("strongSwan IKEv2, EAP-MSCHAPv2", 2, RSA_SERVER, EAP, esp="aes128-sha256", cipher="AES_CBC_128/HMAC_SHA2_256_128"),
+    Kind("strongSwan IKEv1, PSK and XAuth", 1, RSA_SERVER, XAUTH, "auth = psk", "aes256-sha1-ecp384"),
+)
+REFUSED = (
+    Kind("a revoked certificate", 1, RSA_SERVER, certificate("rsa", "revoked")),
+    Kind("a certificate of another CA", 2, ECDSA_SERVER, certificate("stranger"), proposal="aes128-sha256-ecp256"),
+)
+
+
+def swanctl_conf(kind: Kind) -> str:
+    return f"""
+connections {{
+  sluice {{
+    version = {kind.version}
+    remote_addrs = {kind.server}
+    proposals = {kind.proposal}
+    {kind.local}
+    remote {{
+      {kind.remote}
+      id = %any
+    }}
+    children {{
+      l2tp {{
+        mode = transport
+        esp_proposals = {kind.esp}
+        local_ts = dynamic[udp/1701]
+        remote_ts = dynamic[udp/1701]
+      }}
+    }}
+  }}
+}}
+secrets {{
+  ike-sluice {{
+    secret = "{PSK}"
+  }}
+  eap-alice {{
+    id = alice
+    secret = "{EAP_PASSWORD}"
+  }}
+}}
+"""
+
+
+def give_certificates(lab: Lab, client: Client) -> None:
+    edge = lab.run.path("edge", "x").parent
+    for folder, names in (("rsa", ("client", "revoked")), ("ecdsa", ("client",)), ("stranger", ("client",))):
+        for name in names:
+            client.guest.write(f"/etc/swanctl/x509/{folder}-{name}.crt", (edge / folder / f"{name}.crt").read_text())
+            client.guest.write(f"/etc/swanctl/private/{folder}-{name}.key", (edge / folder / f"{name}.key").read_text(), 0o600)
+        if folder != "stranger":
+            client.guest.write(f"/etc/swanctl/x509ca/{folder}.crt", (edge / folder / "ca.crt").read_text())
+
+
+def configure(client: Client, kind: Kind) -> None:
+    client.guest.write("/etc/swanctl/swanctl.conf", swanctl_conf(kind), 0o600)
+    client.guest.run("swanctl", "--load-all", "--noprompt")
+    client.call_instead({network.EDGE_PUBLIC: "sluice", RSA_SERVER: "rsa", ECDSA_SERVER: "ecdsa"}[kind.server], kind.server)
+
+
+def use(lab: Lab, client: Client, kind: Kind, started: float) -> str:
+    """L2TP, PPP and pings over SAs that are there; the time from the first IKE packet to PPP."""
+    link = client.call(started)
+    client.ping(network.INSIDE_HOST, 3, 0.1).demand_all(client.name)
+    row = next((row for row in lab.edge.ctl("sessions").splitlines() if link.address in row), "")
+    demand(kind.cipher in row, f"{kind.name}, {client.name}: {kind.cipher} is not in its row of `sluicectl sessions`: {row}")
+    return f"{link.seconds:.1f} s"
+
+
+def dial(lab: Lab, client: Client, kind: Kind) -> str:
+    configure(client, kind)
+    started = time.monotonic()
+    client.negotiate()
+    encapsulated = lab.plan.has_nat(client.number)
+    demand(client.esp_is_encapsulated() == encapsulated, f"{kind.name}, {client.name}: ESP in UDP should be {encapsulated}:\n{client.sas()}")
+    spent = use(lab, client, kind, started)
+    client.hang_up()
+    return spent
+
+
+def refuse(lab: Lab, client: Client, kind: Kind) -> str:
+    """The client must not get in, and the operator must read why."""
+    configure(client, kind)
+    mark = lab.edge.log.mark()
+    try:
+        client.negotiate(10)
+    except NotConnected as error:
+        told = lab.edge.log.wait(r"IKE failed .*cause=(\S+)", 5, mark)
+        client.forget()
+        return f"the client heard {error.cause}, the edge's log has {told[1]}"
+    raise Failed(f"{client.name} got in with {kind.name}")
+
+
+def with_libreswan(lab: Lab, client: Client) -> str:
+    client.call_instead("sluice", network.EDGE_PUBLIC)
+    client.guest.kill("charon")
+    client.charon.wait(r"SIGTERM|exiting|received", 5)
+    swan = Libreswan(client.guest, network.EDGE_PUBLIC, PSK)
+    swan.start()
+    started = time.monotonic()
+    swan.negotiate()
+    spent = use(lab, client, Kind("Libreswan 4.10 IKEv1, PSK", 1, network.EDGE_PUBLIC, ""), started)
+    swan.terminate()
+    return spent
+
+
+def check(lab: Lab) -> str:
+    """All kinds of client one after the other, behind NAT and without at once, each to a working ping; and some that must not get in."""
+    for client in lab.clients:
+        give_certificates(lab, client)
+    for kind in KINDS:
+        spent = together(lambda client: dial(lab, client, kind), lab.clients)
+        report.good(f"{kind.name}: up and pinging, {spent[0]} behind NAT, {spent[1]} without")
+    for kind in REFUSED:
+        report.good(f"{kind.name}: refused; {refuse(lab, lab.clients[0], kind)}")
+    spent = together(lambda client: with_libreswan(lab, client), lab.clients)
+    report.good(f"Libreswan 4.10 IKEv1, PSK: up and pinging, {spent[0]} behind NAT, {spent[1]} without")
+    for client in lab.clients:
+        client.link = None
+    return f"{len(KINDS) + 1} kinds of client with NAT and without, {len(REFUSED)} refused as they must be"
