@@ -150,6 +150,14 @@ void OperationsServer::on_probe(Probe probe) {
       });
 }
 
+void OperationsServer::on_probe_ike(std::function<void(IkeProbeReply reply)> probe) {
+  server_.deferred_command(
+      "probe-ike", [probe = std::move(probe)](const vici::Request& request, vici::Server::Reply reply) {
+        if (auto bad = unknown_argument(request.arguments, {})) return reply(std::move(*bad));
+        probe([reply](const IkeProbeView& view) { reply(to_message(view)); });
+      });
+}
+
 bool OperationsServer::wanted(std::string_view event) const {
   return server_.has_subscribers(std::string(event));
 }

@@ -36,6 +36,9 @@ class OperationsServer {
   using ProbeReply = std::function<void(const ProbeView&)>;
   using Probe = std::function<void(const std::string& name, ProbeReply reply)>;
   void on_probe(Probe probe);
+  /// Answers `probe-ike`, likewise.
+  using IkeProbeReply = std::function<void(const IkeProbeView&)>;
+  void on_probe_ike(std::function<void(IkeProbeReply reply)> probe);
 
   // Events for whoever registered for them; cheap when nobody did.
   void session_up(const SessionView& session);

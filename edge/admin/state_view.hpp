@@ -148,10 +148,20 @@ struct VersionView {
   std::string ike_provider;  ///< for instance "charon 5.9.8"
 };
 
+/// What the edge's IKE probe found, from outside: see edge/probe.
+struct IkeProbeView {
+  std::string state = "unknown";  ///< "answers", "silent", "unknown"
+  std::string text;               ///< a sentence
+  std::chrono::milliseconds took{};
+  UnixSeconds checked_at = 0;
+};
+
 struct StatsView {
   UnixSeconds started_at = 0;
   std::uint32_t workers = 0;
-  bool ike_ready = false;
+  bool ready = false;      ///< a new client can get a session: IKE answers and an agent takes tunnels
+  bool ike_ready = false;  ///< the IKE daemon is up and has its configuration
+  IkeProbeView ike_probe;
   std::uint64_t peers = 0, sas = 0, tunnels = 0, sessions = 0;
   std::uint32_t backends_up = 0, backends_total = 0;
   std::uint64_t drops = 0;

@@ -149,13 +149,26 @@ Message to_message(const VersionView& v) {
   return out;
 }
 
+Message to_message(const IkeProbeView& p) {
+  Message out;
+  out.add("success", p.state == "answers");
+  if (p.state != "answers") out.add("errmsg", p.text);
+  out.add("ike", p.state).add("text", p.text).add("took-ms", p.took.count()).add("checked", p.checked_at);
+  return out;
+}
+
 Message to_message(const StatsView& s, UnixSeconds now) {
   Message out;
   out.open("uptime")
       .add("running-seconds", std::max<UnixSeconds>(0, now - s.started_at))
       .add("since", s.started_at);
   out.open("workers").add("total", s.workers);
-  out.add("ike-ready", s.ike_ready);
+  out.add("ready", s.ready).add("ike-ready", s.ike_ready);
+  out.open("ike-probe")
+      .add("ike", s.ike_probe.state)
+      .add("text", s.ike_probe.text)
+      .add("took-ms", s.ike_probe.took.count())
+      .add("checked", s.ike_probe.checked_at);
   out.add("peers", s.peers).add("sas", s.sas).add("tunnels", s.tunnels).add("sessions", s.sessions);
   out.open("backends").add("up", s.backends_up).add("total", s.backends_total);
   out.add("drops", s.drops);

@@ -9,6 +9,8 @@ namespace sluice::edge {
 vici::Message to_message(const SessionView& session);
 vici::Message to_message(const BackendView& backend);
 vici::Message to_message(const ProbeView& probe);
+/// As the answer to `probe-ike`.
+vici::Message to_message(const IkeProbeView& probe);
 vici::Message to_message(const PeerView& peer);
 vici::Message to_message(const DropView& drop);
 vici::Message to_message(const VersionView& version);

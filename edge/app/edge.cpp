@@ -171,6 +171,7 @@ void Edge::make_tables() {
                                .sessions_per_peer = config_.sessions_per_client,
                                .half_open = config_.half_open}});
   make_probes();
+  make_ike_probe();
   channel_spis_ = std::make_unique<channel::RandomSpiSource>(worker_count_, random_);
 }
 
@@ -196,7 +197,35 @@ void Edge::make_probes() {
       .interval = config_.l2tp_probe});
 }
 
+void Edge::make_ike_probe() {
+  std::vector<Endpoint> targets;
+  for (const auto& address : config_.listen_addresses) {
+    targets.push_back({address, static_cast<std::uint16_t>(config_.ike_port)});
+    // The probe has the budget of an address that is known. Nobody else can have this one: the kernel drops
+    // what comes in from our own addresses.
+    post(kIkeWorker, LiveSource{address, true});
+  }
+  ike_probe_ = std::make_unique<IkeProbe>(
+      io_,
+      IkeProbeContext{.random = random_,
+                      .now = app::now,
+                      .unix_seconds = unix_now,
+                      .changed =
+                          [this](const IkeProbeReport& report) {
+                            const bool answers = report.health == IkeHealth::kAnswers;
+                            operations_->notice({.level = answers ? NoticeLevel::kInfo : NoticeLevel::kError,
+                                                 .topic = "ike",
+                                                 .correlation_id = {},
+                                                 .text = report.text});
+                          },
+                      .targets = std::move(targets),
+                      .interval = config_.ike_probe});
+}
+
 void Edge::add_probe_command() {
+  operations_->on_probe_ike([this](OperationsServer::IkeProbeReply reply) {
+    ike_probe_->probe([reply](const IkeProbeReport& report) { reply(ike_probe_view(report)); });
+  });
   operations_->on_probe([this](const std::string& name, OperationsServer::ProbeReply reply) {
     for (const auto& [id, backend] : backends_->all()) {
       if (backend.name != name || backend.channel == nullptr) continue;
@@ -258,6 +287,7 @@ void Edge::stop() {
   if (std::exchange(stopping_, true)) return;
   app::log_info("stopping");
   if (relays_) relays_->close_all(channel::CloseCause::kEdgeStopping, "the edge is stopping");
+  ike_probe_->stop();
   if (ike_) ike_->stop();
   if (listener_) listener_->stop("the edge is stopping");
   if (operations_) operations_->stop();
@@ -331,6 +361,7 @@ void Edge::tick() {
   peers_->tick();
   relays_->tick(config_.peer_grace);
   probes_->tick();
+  ike_probe_->tick();
   timer_.expires_after(kTick);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && !stopping_) tick();
@@ -388,6 +419,8 @@ void Edge::child_down(IkeSaId ike_sa, Spi inbound, Spi) {
 
 void Edge::ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
                       const std::string& text) {
+  // The probe never finishes its handshakes.
+  if (ike_probe_->is_ours(remote)) return;
   const auto id = contacts_.id_at(remote);
   app::log_warning("IKE failed",
                    {LogField("id", id), LogField("client", remote.to_string()),

@@ -18,6 +18,7 @@
 #include "edge/config/config.hpp"
 #include "edge/dataplane/worker.hpp"
 #include "edge/ike/charon_provider.hpp"
+#include "edge/probe/ike_probe.hpp"
 #include "edge/probe/probes.hpp"
 #include "edge/relay/contacts.hpp"
 #include "edge/relay/peers.hpp"
@@ -27,6 +28,7 @@
 namespace sluice::edge {
 
 L2tpState l2tp_state(L2tpHealth health);
+IkeProbeView ike_probe_view(const IkeProbeReport& report);
 
 class Edge final : public IkeEvents, public StateView {
  public:
@@ -66,6 +68,7 @@ class Edge final : public IkeEvents, public StateView {
   void make_workers();
   void make_tables();
   void make_probes();
+  void make_ike_probe();
   void add_probe_command();
   WorkerPorts open_ports(std::uint32_t worker, std::vector<std::vector<transport::UdpPort>>& natt,
                          std::vector<transport::UdpPort>& channel);
@@ -101,6 +104,7 @@ class Edge final : public IkeEvents, public StateView {
   std::unique_ptr<Backends> backends_;
   std::unique_ptr<Relays> relays_;
   std::unique_ptr<Probes> probes_;
+  std::unique_ptr<IkeProbe> ike_probe_;
   std::unique_ptr<channel::RandomSpiSource> channel_spis_;
   std::unique_ptr<OperationsServer> operations_;
   std::unique_ptr<CharonProvider> ike_;

@@ -85,6 +85,21 @@ L2tpState l2tp_state(L2tpHealth health) {
   return L2tpState::kUnknown;
 }
 
+IkeProbeView ike_probe_view(const IkeProbeReport& report) {
+  const auto state = [&] {
+    switch (report.health) {
+      case IkeHealth::kAnswers:
+        return "answers";
+      case IkeHealth::kSilent:
+        return "silent";
+      case IkeHealth::kUnknown:
+        break;
+    }
+    return "unknown";
+  };
+  return {state(), report.text, report.took, report.checked_at};
+}
+
 std::vector<SessionView> Edge::sessions() const {
   std::vector<SessionView> out;
   for (const auto& [id, relay] : relays_->all()) {
@@ -265,12 +280,14 @@ StatsView Edge::stats() const {
   view.started_at = started_at_;
   view.workers = worker_count_;
   view.ike_ready = ike_ready_;
+  view.ike_probe = ike_probe_view(ike_probe_->latest());
   view.peers = peers_->all().size();
   view.sas = peers_->sa_count();
   view.tunnels = relays_->all().size();
   view.sessions = relays_->session_count();
   view.backends_total = static_cast<std::uint32_t>(backends_->all().size());
   view.backends_up = static_cast<std::uint32_t>(backends_->alive());
+  view.ready = ike_ready_ && ike_probe_->latest().health != IkeHealth::kSilent && view.backends_up > 0;
   for (const auto& drop : drops()) view.drops += drop.count;
   for (const auto& [id, relay] : relays_->all()) {
     const auto traffic = traffic_of(*relay.stats);

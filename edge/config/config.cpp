@@ -46,6 +46,8 @@ std::vector<app::Setting> settings_for(Config& c) {
        "sessions of one client; 0: no limit"},
       {"limits.half_open", &c.half_open, "seconds a tunnel may take to be established; 0: no limit"},
       {"probe.l2tp_interval", &c.l2tp_probe, "seconds between L2TP probes of each agent; 0: never"},
+      {"probe.ike_interval", &c.ike_probe,
+       "seconds between probes of the edge's own IKE; 0: on command only"},
       {"channel.listen", &c.channel_listen, "address:port where agents dial", true},
       {"channel.agents", &c.agents, "names of agents that may connect"},
       {"channel.data_port", Number{&c.data_port, 1, 65535}, "UDP port of the data carrier"},

@@ -56,6 +56,7 @@ struct Config {
   std::uint32_t sessions_per_client = 16;
   std::chrono::seconds half_open{90};   ///< longest time a tunnel may take to be established
   std::chrono::seconds l2tp_probe{30};  ///< between probes of one agent; 0: never
+  std::chrono::seconds ike_probe{30};   ///< between probes of our own IKE; 0: on command only
   std::string probe_user;               ///< whom they log in as; empty: they end before PPP
   Secret probe_password;
 

@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
-constexpr std::array<std::string_view, 7> kCommands{"sessions", "backends", "peers", "drops",
+constexpr std::array<std::string_view, 7> kCommands{"sessions", "backends", "peers",  "drops",
                                                     "probe",    "psk",      "version"};
 // A probe may take its 5 s; the daemon is silent meanwhile.
 constexpr double kProbeTimeout = 15;
@@ -32,6 +32,7 @@ struct Options {
   bool sas = false;
   bool all = false;
   std::string probed;  // the backend's name
+  bool probes_ike = false;
   double timeout = 5;
   std::vector<std::pair<std::string, std::string>> filters;  // argument and value, as given
 };
@@ -189,6 +190,30 @@ int probe(Options options, const Surroundings& to) {
   return kOk;
 }
 
+int probe_ike(Options options, const Surroundings& to) {
+  options.timeout = std::max(options.timeout, kProbeTimeout);
+  const auto answer = ask(question_of(options, "probe-ike", ""));
+  const bool probed = answer.last.value("ike").has_value();
+  if (options.json && probed) {
+    ordered_json out;
+    out["schema"] = "sluice.probe-ike/1";
+    out["probe"] = to_json(answer.last);
+    to.out << to_text(out);
+  }
+  if (answer.error) {
+    if (!probed) return complain(to, *answer.error, options);
+    to.error << "sluicectl: "
+             << (answer.last.get("ike") == "silent" ? "IKE does not answer: " : "not probed: ")
+             << escaped(answer.last.get("errmsg", "no reason given"), 512) << "\n";
+    return kFailed;
+  }
+  if (!options.json) {
+    to.out << "IKE answers: " << escaped(answer.last.get("text", "?"), 512) << " ("
+           << escaped(answer.last.get("took-ms", "?")) << " ms)\n";
+  }
+  return kOk;
+}
+
 /// The command line. Filters are kept under the daemon's own argument names.
 class CommandLine {
  public:
@@ -227,9 +252,14 @@ class CommandLine {
     auto* backend =
         probe->add_subcommand("backend", "dials an agent by L2TP, as a client would, and hangs up");
     backend->add_option("name", options_.probed, "the agent's name")->required();
+<<<<<<< /tmp/g/tree/edge/ctl/commands.cpp
+    probe->add_subcommand("ike", "sends an IKE_SA_INIT to the edge's own addresses, as a client would")
+        ->callback([this] { options_.probes_ike = true; });
+=======
     app_.add_subcommand("psk", "pre-shared keys")
         ->require_subcommand(1)
         ->add_subcommand("generate", "prints a new one, strong and fit to be typed");
+>>>>>>> /tmp/g/theirs
     app_.add_subcommand("version", "versions of this program and of the running edge");
     app_.footer(
         "Exit codes: 0 done, 1 the daemon refused, 2 wrong command line, 3 no daemon answers, 4 incomplete.");
@@ -287,7 +317,7 @@ int run(std::vector<std::string> words, const Surroundings& surroundings) {
     surroundings.out << generate_psk(random).text() << "\n";
     code = kOk;
   } else if (line.chosen() == "probe") {
-    code = probe(options, surroundings);
+    code = options.probes_ike ? probe_ike(options, surroundings) : probe(options, surroundings);
   } else {
     const auto listing = std::ranges::find(listings(), line.chosen(), &Listing::name);
     code = list(*listing, options, surroundings);

@@ -56,6 +56,8 @@ std::string charon_settings(const IkeConfig& config, const CharonPaths& paths) {
   set("cookie_threshold_ip = 0");
   set("block_threshold = 1000000");
   set("cookie_threshold = 200");
+  // An answer to IKE_SA_INIT shall be no larger than its question, which has nothing of the kind.
+  set("multiple_authentication = no");
   set("ikesa_table_size = 4096");
   set("ikesa_table_segments = 16");
   set("retransmit_tries = 4");

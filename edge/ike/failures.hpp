@@ -18,6 +18,7 @@ struct IkeFailure {
   std::string identity;  ///< as the peer gave it; empty if it did not get that far
   std::string cause;     ///< one word
   std::string text;      ///< a sentence, with the number Windows shows its user
+  int windows = 0;       ///< that number; 0: none
 };
 
 class FailureBook {

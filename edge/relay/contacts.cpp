@@ -1,11 +1,18 @@
 #include "edge/relay/contacts.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.hpp"
 #include "edge/dataplane/ike_view.hpp"
 
 namespace sluice::edge {
+namespace {
+
+// An answer to IKE_SA_INIT may name two CAs, which its question has no counterpart for (RFC 7296 §3.7).
+constexpr std::size_t kCertificateRequest = 64;
+
+}  // namespace
 
 Contacts::Contact& Contacts::contact(std::uint64_t initiator_spi, const Endpoint& remote) {
   const auto [at, fresh] = contacts_.try_emplace(initiator_spi);
@@ -58,11 +65,12 @@ Contacts::Leave Contacts::leaves(const Endpoint& remote, Bytes message) {
   if (found == contacts_.end()) return {};
   Contact& to = found->second;
   if (to.proven) return {};
-  if (to.remote != remote || message.size() > to.credit) {
+  const std::size_t more = view->major_version == 2 ? kCertificateRequest : 0;
+  if (to.remote != remote || message.size() > to.credit + more) {
     too_large_.add();
     return {false, 0};
   }
-  to.credit -= message.size();
+  to.credit -= std::min(to.credit, message.size());
   return {true, view->token()};
 }
 

@@ -196,7 +196,7 @@ def wrong_psk(lab: Lab) -> str:
         told = time.monotonic() - started
         report.good(f"the client was told after {told:.2f} s")
         refused = dialling.result()
-    line = _one_line(lab.edge.log.since(mark), rf"(?i){re.escape(network.CARRIER_PUBLIC)}.*(psk|pre-shared|preshared)", "the edge")
+    line = _one_line(lab.edge.log.since(mark), rf"(?i)id=[0-9a-f]{{12}} client={re.escape(network.CARRIER_PUBLIC)}.*(psk|pre-shared).*error 789", "the edge")
     demand(client.how.psk not in line and "correct-horse" not in "\n".join(lab.edge.log.since(mark)), "a key is in the edge's log")
     return f"told after {told:.2f} s ({refused.cause})"
 

@@ -1,15 +1,20 @@
 """What the scenarios about IKE demand of the running system. Each returns its figures as one line."""
 
+import json
 import os
 import re
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from . import network, report
-from .client import Client
+from .client import Pings
 from .lab import Lab
+from .network import Namespace, plug
 from .process import eventually, run
+from .product import program
 from .report import demand
 from .traffic import both_ways
 
@@ -125,3 +130,157 @@ def operator_load_all(lab: Lab) -> str:
     demand("office.example" in keys, f"the operator's connection is changed:\n{keys}")
     report.good(f"the operator's own connection is untouched; {second.name} connected in {link.seconds:.1f} s")
     return f"away for {away:.2f} s at most, the operator's objects kept, {pings.sent} pings, {pings.lost} lost, new client in {link.seconds:.1f} s"
+
+
+NAT_PORTS = ("20000-29999", "30000-39999")
+NAT_CHANGE_SECONDS = 15
+
+
+def change_nat_port(carrier: Namespace, turn: int) -> None:
+    """The carrier NAT forgets what it knows and gives out ports of another range, as after a restart."""
+    rules = f"""
+        flush chain ip nat out
+        add rule ip nat out oifname "wan" udp sport 0-65535 masquerade to :{NAT_PORTS[turn % 2]}
+        add rule ip nat out oifname "wan" masquerade
+        """
+    carrier.run(["nft", "-f", "-"], stdin=rules)
+    # The kernel drops the mappings of an address that goes.
+    here = f"{network.CARRIER_PUBLIC}/24 dev wan"
+    run(["ip", "-n", carrier.name, "-batch", "-"], stdin=f"addr del {here}\naddr add {here}\n")
+
+
+class NatChanges:
+    """Changes the NAT's port each so many seconds until it is told to stop."""
+
+    def __init__(self, carrier: Namespace, every: float) -> None:
+        self.times: list[float] = []
+        self._stop = threading.Event()
+        self._carrier, self._every = carrier, every
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every):
+            self.times.append(time.time())
+            change_nat_port(self._carrier, len(self.times))
+
+    def stop(self) -> list[float]:
+        self._stop.set()
+        self._thread.join()
+        return self.times
+
+
+def lost_at(pings: Pings, interval: float = 0.2) -> list[float]:
+    """When the lost pings were sent, seconds since the epoch, from the times of the answers beside them."""
+    answers = {int(n): float(at) for at, n in re.findall(r"\[(\d+\.\d+)\].*icmp_seq=(\d+) ttl", pings.text)}
+    missing = [n for n in range(1, pings.sent + 1) if n not in answers]
+    times = []
+    for number in missing:
+        near = min(answers, key=lambda n: abs(n - number))  # noqa: B023
+        times.append(answers[near] + (number - near) * interval)
+    return times
+
+
+def ike_rekey(lab: Lab, seconds: int) -> str:
+    """Child rekey each 5 s, IKE re-authentication each 20 s, another NAT port each 15 s, under traffic: only a ping in flight may be lost."""
+    client = lab.clients[0]
+    client.dial()
+    mark, edge_mark = client.charon.mark(), lab.edge.log.mark()
+    report.step(f"{seconds} s of traffic both ways at {RATE / 1e6:g} MB/s, with pings")
+    changes = NatChanges(lab.spaces["carrier"], NAT_CHANGE_SECONDS if seconds > 30 else seconds / 3)
+    try:
+        pings, up, down = both_ways(client, seconds, RATE)
+    finally:
+        times = changes.stop()
+    said = client.charon.since(mark)
+    rekeys = sum("CHILD_SA l2tp" in line and "established" in line for line in said)
+    reauths = sum("IKE_SA sluice" in line and "established" in line for line in said)
+    moves = sum("client moved" in line for line in lab.edge.log.since(edge_mark))
+    stray = [at for at in lost_at(pings) if not any(-0.5 <= at - change <= 1 for change in times)]
+    demand(not stray, f"{len(stray)} pings were lost away from a NAT change (changes at {times}, lost at {stray})")
+    demand(pings.lost <= len(times), f"{pings.lost} pings were lost at {len(times)} NAT changes")
+    demand(rekeys >= seconds // 5 - 2, f"only {rekeys} child rekeys in {seconds} s")
+    demand(reauths >= seconds // 20 - 1 and reauths > 0, f"only {reauths} re-authentications in {seconds} s")
+    demand(moves > 0, "the edge saw no client move: the NAT did not change its port")
+    peers = lab.edge.ctl_json("peers")
+    demand(len(peers) == 1, f"one client should be one peer, but there are {len(peers)}")
+    return (
+        f"{rekeys} child rekeys, {reauths} re-authentications, {len(times)} NAT changes in {seconds} s; {pings.sent} pings, "
+        f"{pings.lost} lost, all of them at a change; {(up.size + down.size) / 1e6:.0f} MB"
+    )
+
+
+class MemoryWatch:
+    """The largest resident memory of a process, in MB, looked at each half second."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.before = self.now()
+        self.peak = self.before
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def now(self) -> float:
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[1]) / 1024  # type: ignore[index]
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.5):
+            self.peak = max(self.peak, self.now())
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+FLOOD_SOURCES, FLOOD_RATE = 10_000, 20_000
+FLOOD_TRAFFIC = 1_000_000  # bytes a second each way
+
+
+def ike_flood(lab: Lab, seconds: int) -> str:
+    """20 000 forged IKE first messages a second from 10 000 addresses: traffic keeps its rate, a new client gets in, charon stays small."""
+    first, second = lab.clients
+    attacker = lab.space("attacker")
+    plug(lab.run, attacker, "wan", f"{network.OUTSIDER}/24", lab.spaces["internet"])
+    lab.spaces["edge"].ip(f"route add default via {network.OUTSIDER}")  # answers go to whoever is there
+    first.dial()
+    _, up, down = both_ways(first, 6, FLOOD_TRAFFIC)
+    memory = MemoryWatch(charon_pid(lab))
+    report.step(f"{FLOOD_RATE} forged first messages a second from {FLOOD_SOURCES} addresses for {seconds} s")
+    words = ["--to", network.EDGE_PUBLIC, "--from", "198.18.0.0", "--sources", str(FLOOD_SOURCES), "--rate", str(FLOOD_RATE)]
+    flood = attacker.start("ike_flood", [program("ike_flood"), *words, "--seconds", str(seconds)])
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        traffic = pool.submit(both_ways, first, seconds - 2, FLOOD_TRAFFIC)
+        eventually("the flood in the edge's counters", lambda: _guard_drops(lab) > 5 * FLOOD_RATE, 30)
+        link = second.dial()
+        report.good(f"{second.name} connected during the flood in {link.seconds:.1f} s")
+        probe = run([program("sluicectl"), "--socket", "/run/sluice/edge.sock", "probe", "ike"])
+        report.good(f"meanwhile `sluicectl probe ike` says: {probe.strip()}")
+        pings, up_flood, down_flood = traffic.result()
+    demand(flood.wait(60) == 0, "the flood did not come to its end")
+    said = json.loads(flood.log.lines[-1])
+    memory.stop()
+    kept = min(up_flood.mbit / up.mbit, down_flood.mbit / down.mbit)
+    grown = memory.peak - memory.before
+    report.block("sluicectl drops", lab.edge.ctl("drops"))
+    demand(said["sent"] >= 0.95 * FLOOD_RATE * seconds and said["seconds"] < 1.1 * seconds, f"the flood was too weak: {said}")
+    demand(kept >= 0.95, f"traffic fell to {kept:.0%} of its rate")
+    demand(link.seconds < 5, f"a new client needed {link.seconds:.1f} s")
+    demand(grown < 50, f"charon grew by {grown:.0f} MB, from {memory.before:.0f} MB")
+    # One of the edge's own probes may be among them.
+    eventually("charon's half-open handshakes being over", lambda: _half_open() <= 2, 60, 1)
+    left = memory.now() - memory.before
+    demand(left < 10, f"charon kept {left:.0f} MB of what it grew")
+    return (
+        f"{said['sent'] / said['seconds']:.0f} forged messages a second, traffic at {kept:.0%} of its rate, {pings.lost} of {pings.sent} pings lost, "
+        f"new client in {link.seconds:.1f} s, charon grew by {grown:.1f} MB and kept {left:.1f} MB"
+    )
+
+
+def _guard_drops(lab: Lab) -> int:
+    return sum(int(row["count"]) for row in lab.edge.ctl_json("drops") if row["stage"] == "ike")
+
+
+def _half_open() -> int:
+    text = run(["swanctl", "--stats", "--uri", CHARON_VICI])
+    return int(re.search(r"IKE_SAs: \d+ total, (\d+) half-open", text)[1])  # type: ignore[index]

@@ -18,6 +18,8 @@ from topology.product import TARGETS  # noqa: E402
 
 TOOLS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.cpp")))  # programs that the scenarios use
 E2E_PATIENCE = 400  # seconds; the longest takes about 100
+# Scenarios that last minutes by themselves; here they run in a short form.
+SHORT = {"ike-rekey": ["--seconds", "25"], "ike-flood": ["--seconds", "10"]}
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _from_junit(case: ElementTree.Element) -> Result:
 
 def end_to_end() -> dict[str, list[str]]:
     """Scenarios of the lab, and the executables beside this file: name to command."""
-    scenarios = {path.name: [str(PROJECT / "lab" / "run"), path.name] for path in (PROJECT / "lab" / "scenarios").iterdir()}
+    scenarios = {path.name: [str(PROJECT / "lab" / "run"), path.name, *SHORT.get(path.name, [])] for path in (PROJECT / "lab" / "scenarios").iterdir()}
     own = {path.name: [str(path)] for path in Path(__file__).parent.iterdir() if path.suffix == "" and os.access(path, os.X_OK) and path.is_file()}
     return dict(sorted({**scenarios, **own}.items()))
 

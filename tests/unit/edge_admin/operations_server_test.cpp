@@ -181,6 +181,26 @@ TEST_F(Operations, AnswersAProbeOnceItIsOver) {
   EXPECT_EQ(run(client.request("probe-backend", misspelt))->get("success"), "no");
 }
 
+TEST_F(Operations, AnswersAnIkeProbeOnceItIsOver) {
+  bool answers = true;
+  server.on_probe_ike([&](const OperationsServer::IkeProbeReply& reply) {
+    if (answers)
+      return reply({"answers", "IKE_SA_INIT was accepted", std::chrono::milliseconds(3), 1700000000});
+    reply({"silent", "IKE_SA_INIT was not answered", std::chrono::milliseconds(3000), 1700000000});
+  });
+  EXPECT_EQ(
+      run(client.request("probe-ike", {}))->to_text(),
+      "success = yes\nike = answers\ntext = IKE_SA_INIT was accepted\ntook-ms = 3\nchecked = 1700000000\n");
+  answers = false;
+  const auto silent = run(client.request("probe-ike", {}));
+  EXPECT_EQ(silent->get("success"), "no");
+  EXPECT_EQ(silent->get("errmsg"), "IKE_SA_INIT was not answered");
+  Message misplaced;
+  misplaced.add("name", "agent1");
+  EXPECT_THAT(std::string(run(client.request("probe-ike", misplaced))->get("errmsg")),
+              HasSubstr("unknown argument"));
+}
+
 TEST_F(Operations, RaisesItsEvents) {
   std::vector<std::string> seen;
   client.on_event([&](const std::string& name, const Message& m) {

@@ -205,6 +205,24 @@ TEST_F(Sluicectl, ProbesABackendAndExitsByWhatCameOfIt) {
   EXPECT_EQ(ctl({"probe", "backend"}), kUsage);
 }
 
+TEST_F(Sluicectl, ProbesIkeAndExitsByWhatCameOfIt) {
+  std::string health = "answers";
+  on_server_thread([&] {
+    server.on_probe_ike([&health](const OperationsServer::IkeProbeReply& reply) {
+      reply({health, health == "answers" ? "IKE_SA_INIT was accepted" : "nobody is there",
+             std::chrono::milliseconds(12), 1700000000});
+    });
+  });
+  EXPECT_EQ(ctl({"probe", "ike"}), kOk) << error.str();
+  EXPECT_EQ(out.str(), "IKE answers: IKE_SA_INIT was accepted (12 ms)\n");
+  EXPECT_EQ(ctl({"probe", "ike", "--json"}), kOk);
+  EXPECT_EQ(parsed()["schema"], "sluice.probe-ike/1");
+  EXPECT_EQ(parsed()["probe"]["ike"], "answers");
+  health = "silent";
+  EXPECT_EQ(ctl({"probe", "ike"}), kFailed);
+  EXPECT_THAT(error.str(), HasSubstr("sluicectl: IKE does not answer: "));
+}
+
 TEST_F(Sluicectl, ADaemonWithoutProbesIsExitCode1) {
   EXPECT_EQ(ctl({"probe", "backend", "agent1"}), kFailed);
   EXPECT_NE(error.str(), "");

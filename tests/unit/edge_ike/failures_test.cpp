@@ -66,6 +66,38 @@ TEST(FailureBook, EveryCauseHasAWordAndASentenceWithWhatWindowsShows) {
   }
 }
 
+// What users report, and what an operator then searches the log for.
+TEST(FailureBook, NamesTheNumberThatWindowsShows) {
+  const auto number = [](sf_cause cause, std::uint16_t notify = 0, std::uint8_t version = 1) {
+    FailureBook book;
+    auto told = alert(1, cause, version);
+    told.notify = notify;
+    const auto failure = book.on_alert(told, kStart);
+    EXPECT_THAT(failure->text, HasSubstr("(Windows error " + std::to_string(failure->windows) + ")"));
+    return failure->windows;
+  };
+  EXPECT_EQ(number(SF_CAUSE_HALF_OPEN), 809);
+  EXPECT_EQ(number(SF_CAUSE_UNREADABLE), 789);
+  EXPECT_EQ(number(SF_CAUSE_PROPOSAL_IKE), 789);
+  EXPECT_EQ(number(SF_CAUSE_PROPOSAL_CHILD), 788);
+  EXPECT_EQ(number(SF_CAUSE_LOCAL_AUTH), 787);
+  EXPECT_EQ(number(SF_CAUSE_PEER_ERROR, 24), 787);
+  EXPECT_EQ(number(SF_CAUSE_PEER_ERROR, 22), 766) << "RFC 2408: INVALID-CERT-AUTHORITY";
+  EXPECT_EQ(number(SF_CAUSE_PEER_ERROR, 28), 766) << "RFC 2408: CERTIFICATE-UNAVAILABLE";
+  EXPECT_EQ(number(SF_CAUSE_PEER_ERROR, 9999), 789);
+  EXPECT_EQ(number(SF_CAUSE_PEER_AUTH, 0, 2), 13801);
+}
+
+TEST(FailureBook, AnUnreadableMessageOnAnEstablishedSaIsNobodysWrongKey) {
+  FailureBook book;
+  auto late = alert(1, SF_CAUSE_UNREADABLE);
+  late.established = true;
+  const auto failure = book.on_alert(late, kStart);
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->cause, "unreadable");
+  EXPECT_EQ(failure->windows, 0);
+}
+
 TEST(FailureBook, TheClientsOwnRefusalIsNamed) {
   FailureBook book;
   auto refused = alert(1, SF_CAUSE_PEER_ERROR);

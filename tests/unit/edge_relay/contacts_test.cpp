@@ -54,6 +54,18 @@ TEST(Contacts, NeverAnswersMoreThanWasAskedUntilTheAskerHasShownItself) {
   EXPECT_TRUE(line.contacts.leaves(line.at500, main_mode(1, 9, 1400)).allowed);
 }
 
+TEST(Contacts, AnAnswerOfIkev2MayAskForACertificateOnTop) {
+  Line line;
+  const auto sa_init = [](std::uint64_t responder, std::size_t body) {
+    return ike_message({.initiator = 1, .responder = responder, .version = 0x20, .exchange = 34},
+                       ByteVector(body));
+  };
+  line.contacts.arrived(line.at500, sa_init(0, 400), false);
+  EXPECT_FALSE(line.contacts.leaves(line.at500, sa_init(9, 465)).allowed);
+  EXPECT_TRUE(line.contacts.leaves(line.at500, sa_init(9, 464)).allowed);
+  EXPECT_FALSE(line.contacts.leaves(line.at500, sa_init(9, 464)).allowed) << "once";
+}
+
 TEST(Contacts, NeverAnswersAnotherAddressThanTheAskers) {
   Line line;
   line.contacts.arrived(line.at500, main_mode(1), false);
