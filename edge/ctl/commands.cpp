@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
-constexpr std::array<std::string_view, 7> kCommands{"sessions", "backends", "peers",  "drops",
+constexpr std::array<std::string_view, 7> kCommands{"sessions", "backends", "peers", "drops",
                                                     "probe",    "psk",      "version"};
 // A probe may take its 5 s; the daemon is silent meanwhile.
 constexpr double kProbeTimeout = 15;
@@ -252,14 +252,11 @@ class CommandLine {
     auto* backend =
         probe->add_subcommand("backend", "dials an agent by L2TP, as a client would, and hangs up");
     backend->add_option("name", options_.probed, "the agent's name")->required();
-<<<<<<< /tmp/g/tree/edge/ctl/commands.cpp
     probe->add_subcommand("ike", "sends an IKE_SA_INIT to the edge's own addresses, as a client would")
         ->callback([this] { options_.probes_ike = true; });
-=======
     app_.add_subcommand("psk", "pre-shared keys")
         ->require_subcommand(1)
         ->add_subcommand("generate", "prints a new one, strong and fit to be typed");
->>>>>>> /tmp/g/theirs
     app_.add_subcommand("version", "versions of this program and of the running edge");
     app_.footer(
         "Exit codes: 0 done, 1 the daemon refused, 2 wrong command line, 3 no daemon answers, 4 incomplete.");
