@@ -49,6 +49,8 @@ std::shared_ptr<const ppp::PppConfig> ppp_config(const Config& config, std::uint
   out->clamp_mss = config.clamp_mss;
   out->name = config.host_name;
   out->auth_timeout = config.auth_timeout;
+  out->auth_retries = config.auth_retries;
+  out->rechallenge_interval = config.rechallenge_interval;
   out->echo_interval = config.echo_interval;
   out->echo_failures = config.echo_failures;
   return out;
@@ -162,6 +164,8 @@ void Agent::make_sessions() {
   common.local = config_.local_address;
   common.dns = config_.dns;
   common.nbns = config_.nbns;
+  common.split_routes = config_.split_routes;
+  common.domain = config_.domain;
   sessions_ = std::make_unique<Sessions>(SessionsContext{
       .authenticator = authentication_->gate(),
       .pools = *pools_,

@@ -77,6 +77,8 @@ void Sessions::decide(SessionSerial serial, AuthDecision decision) {
   } else {
     session.refused = true;
     tell_refusal(session, decided.verdict);
+    // The sentence reaches the client with the farewell: what the operator should know it should not.
+    decided.verdict.detail = decided.verdict.message;
   }
   context_.post(std::move(decided));
 }

@@ -10,6 +10,7 @@ namespace {
 /// What [ppp] and [pool] say before it is looked at closely.
 struct Texts {
   std::vector<std::string> auth = {"mschapv2", "chap-md5", "pap"};
+  std::vector<std::string> split_routes;
   std::vector<std::string> ranges, ipv6, delegated;
   std::uint32_t delegated_length = 56;
   std::chrono::seconds quarantine{30};
@@ -45,6 +46,11 @@ std::vector<app::Setting> settings_for(Config& c, Texts& t) {
       {"ppp.echo_failures", Number{&c.echo_failures, 1, 100}, "unanswered echoes that end a session"},
       {"ppp.auth_timeout", &c.auth_timeout, "seconds a client may take to authenticate"},
       {"ppp.dns6", &c.dns6, "IPv6 name servers given to clients"},
+      {"ppp.auth_retries", Number{&c.auth_retries, 0, 10}, "other passwords after a wrong one (MS-CHAPv2)"},
+      {"ppp.rechallenge_interval", &c.rechallenge_interval,
+       "seconds after which a client proves itself again; 0: never"},
+      {"ppp.split_routes", &t.split_routes, "IPv4 networks that clients are to reach through the link"},
+      {"ppp.domain", &c.domain, "DNS suffix told to clients"},
       {"pool.ranges", &t.ranges, "addresses for clients: \"first-last\" or \"network/prefix\"", true},
       {"pool.quarantine", &t.quarantine, "seconds a freed address rests"},
       {"pool.ipv6", &t.ipv6, "IPv6 networks of which each client's link gets a /64"},
@@ -123,6 +129,17 @@ void check_prefixes(app::ConfigFile& file, std::string_view key, const std::vect
   }
 }
 
+void check_routes(app::ConfigFile& file, const std::vector<std::string>& texts, std::vector<Prefix>& out) {
+  for (const auto& text : texts) {
+    const auto prefix = Prefix::parse(text);
+    if (!prefix || prefix->network.is_v6()) {
+      file.fail("ppp.split_routes", "\"" + text + "\" is no IPv4 network: write \"10.0.0.0/8\"");
+    } else {
+      out.push_back(*prefix);
+    }
+  }
+}
+
 void check_addresses(app::ConfigFile& file, const Config& c) {
   const auto v4_only = [&](std::string_view key, const std::vector<IpAddress>& list) {
     const bool v6 = std::any_of(list.begin(), list.end(), [](const IpAddress& a) { return a.is_v6(); });
@@ -152,6 +169,7 @@ void check_radius(app::ConfigFile& file, const RadiusConfig& radius) {
 
 void check(app::ConfigFile& file, Config& c, const Texts& t) {
   check_auth(file, c, t);
+  check_routes(file, t.split_routes, c.split_routes);
   c.pools.quarantine = t.quarantine;
   c.pools.delegated_length = static_cast<std::uint8_t>(t.delegated_length);
   check_prefixes(file, "pool.ipv6", t.ipv6, 64, c.pools.ipv6);

@@ -71,6 +71,10 @@ struct Config {
 
   std::vector<ppp::AuthMethod> auth = ppp::all_auth_methods();
   std::uint32_t mru = 1400, mtu = 1400;
+  std::uint32_t auth_retries = 0;                ///< other passwords after a wrong one, MS-CHAPv2 only
+  std::chrono::seconds rechallenge_interval{0};  ///< 0: never
+  std::vector<Prefix> split_routes;              ///< IPv4 networks told by DHCPINFORM
+  std::string domain;                            ///< DNS suffix told to clients; may be empty
   IpAddress local_address;
   std::vector<IpAddress> dns, nbns;
   bool clamp_mss = true;

@@ -41,17 +41,21 @@ constexpr std::array kRows{
         DisconnectDirection::kAtLocal},
     Row{"protocol-error", CallResult::kAdministrative, DisconnectCode::kNoInformation, 0,
         DisconnectDirection::kGlobal},
-    Row{"wrong-password", CallResult::kAdministrative, DisconnectCode::kAuthenticationFailed, 0,
-        DisconnectDirection::kAtLocal},
-    Row{"unknown-user", CallResult::kAdministrative, DisconnectCode::kAuthenticationFailed, 0,
-        DisconnectDirection::kAtLocal},
-    Row{"no-plain-password", CallResult::kAdministrative, DisconnectCode::kAuthenticationFailed, 0,
-        DisconnectDirection::kAtLocal},
 };
+
+/// Refusals that would tell a stranger which users there are, or how this server is built.
+constexpr std::array<std::string_view, 10> kRefusals{
+    "wrong-password", "unknown-user", "no-plain-password", "malformed-response", "authentication-failed",
+    "throttled",      "busy",         "radius-timeout",    "radius-bad-reply",   "no-method"};
 
 }  // namespace
 
 CdnReason cdn_reason(std::string_view cause) {
+  if (std::find(kRefusals.begin(), kRefusals.end(), cause) != kRefusals.end()) {
+    return {
+        CallResult::kAdministrative,
+        {DisconnectCode::kAuthenticationFailed, 0, DisconnectDirection::kAtLocal, "authentication-failed"}};
+  }
   const auto row = std::find_if(kRows.begin(), kRows.end(), [&](const Row& r) { return r.cause == cause; });
   if (row == kRows.end()) {
     return {CallResult::kAdministrative,

@@ -15,8 +15,9 @@ bool answers(Code request, Code reply) {
       return reply == Code::kAccessAccept || reply == Code::kAccessReject || reply == Code::kAccessChallenge;
     case Code::kAccountingRequest:
       return reply == Code::kAccountingResponse;
-    case Code::kStatusServer:  // RFC 5997 §2.1: whatever the port's service answers with
-      return reply == Code::kAccessAccept || reply == Code::kAccountingResponse;
+    case Code::kStatusServer:  // RFC 5997 §2.1: whatever the port's service answers with; a refusal lives, too
+      return reply == Code::kAccessAccept || reply == Code::kAccessReject ||
+             reply == Code::kAccountingResponse;
     default:
       return false;
   }

@@ -117,6 +117,15 @@ TEST(Sessions, RefusedClientGetsNone) {
   EXPECT_EQ(world.pool.used(), 0U);
 }
 
+TEST(Sessions, RefusedClientDoesNotHearWhatTheOperatorDoes) {
+  World world;
+  world.ask(1, "alice");
+  world.authenticator.waiting.at(0)(
+      refused("unknown-user", "server 10.0.0.5 knows no alice", "Authentication failed"));
+  EXPECT_EQ(world.decided(0).verdict.detail, "Authentication failed");
+  EXPECT_EQ(world.decided(0).verdict.cause, "unknown-user");
+}
+
 TEST(Sessions, ExhaustedPoolIsARefusalWithItsOwnCause) {
   World world;
   for (std::uint64_t i = 1; i <= 3; ++i) {
