@@ -59,6 +59,21 @@ TEST(AgentConfig, MinimalFileIsGoodAndRelativeToItsFolder) {
   EXPECT_EQ(config.value().pools.ranges.at(0).size(), 1021U);
 }
 
+TEST(AgentConfig, SplitRoutesAreIpv4Networks) {
+  const Files files;
+  const auto with = [&](const std::string& routes) {
+    std::string text = kMinimal;
+    return text.replace(text.find("[ppp]\n"), 6, "[ppp]\nsplit_routes = " + routes + "\n");
+  };
+  const auto good = files.parse(with("[\"10.0.0.0/8\", \"192.0.2.7\"]"));
+  ASSERT_TRUE(good);
+  EXPECT_EQ(good.value().split_routes.at(0).to_string(), "10.0.0.0/8");
+  EXPECT_EQ(good.value().split_routes.at(1).length, 32);
+  for (const char* bad : {"[\"10.0.0.1/8\"]", "[\"2001:db8::/32\"]", "[\"home\"]"}) {
+    EXPECT_THAT(files.errors(with(bad)), HasSubstr("ppp.split_routes: ")) << bad;
+  }
+}
+
 TEST(AgentConfig, ExampleNamesEveryKeyWithItsDefault) {
   const Files files;
   std::ifstream in(SLUICE_SOURCE "/docs/examples/agent.toml");
