@@ -67,6 +67,9 @@ client core {{
     require_message_authenticator = yes
 }}
 modules {{
+    always ok {{
+        rcode = ok
+    }}
     pap {{
     }}
     chap {{
