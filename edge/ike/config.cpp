@@ -47,6 +47,9 @@ void check_listener(const IkeConfig& config, const IkeListener& listener, std::v
                          listener.uses(IkeAuth::kEapMschapv2);
   if (passwords && config.users.empty())
     faults.push_back(where + "XAuth and EAP-MSCHAPv2 need users, and there are none");
+  if (listener.uses(IkeAuth::kEapMschapv2) && listener.uses(IkeAuth::kEapRadius))
+    faults.push_back(where +
+                     "it can have one of eap-mschapv2 and eap-radius: clients do not say which they mean");
   if (listener.uses(IkeAuth::kEapRadius) && config.radius.empty())
     faults.push_back(where + "EAP-RADIUS needs a RADIUS server, and there is none");
 }

@@ -111,7 +111,7 @@ void add_authentication(Message& connection, const IkeListener& listener, IkeAut
   }
 }
 
-Message connection_message(const IkeListener& listener, IkeAuth auth) {
+Message connection_message(const IkeListener& listener, IkeAuth auth, const std::string& name) {
   Message connection;
   connection.add("version", version_of(auth))
       .add_list("local_addrs", addresses(listener))
@@ -133,7 +133,7 @@ Message connection_message(const IkeListener& listener, IkeAuth auth) {
   add_authentication(connection, listener, auth);
   connection.open("children").add_section(kChildName, child_message(listener));
   Message out;
-  out.add_section(connection_name(listener, auth), std::move(connection));
+  out.add_section(name, std::move(connection));
   return out;
 }
 
@@ -149,6 +149,32 @@ bool has_own_key(const IkeConfig& config, const IkeListener& listener) {
 /// not open a listener that it is not for, and charon tries every key that might fit.
 bool keys_are_scoped(const IkeConfig& config) {
   return std::ranges::any_of(config.psks, [](const IkePsk& psk) { return !psk.listener.empty(); });
+}
+
+bool is_psk(IkeAuth auth) {
+  return auth == IkeAuth::kPsk || auth == IkeAuth::kXauthPsk;
+}
+
+/// Scoped keys are found by who we are; in IKEv2 charon looks for them by the identity that the client asks
+/// for (IDr). So each address is an identity, with a connection that no other one fits.
+std::vector<Message> connections_of(const IkeListener& listener, IkeAuth auth, bool scoped) {
+  std::vector<Message> out;
+  if (!scoped || !is_psk(auth) || !listener.identity.empty() || listener.addresses.empty()) {
+    out.push_back(connection_message(listener, auth, connection_name(listener, auth)));
+    return out;
+  }
+  for (const auto& address : listener.addresses) {
+    IkeListener one;
+    one.addresses = {address};
+    one.identity = address.to_string();
+    one.auth = listener.auth;
+    one.ike_proposals = ike_proposals(listener);
+    one.esp_proposals = esp_proposals(listener);
+    auto name = connection_name(listener, auth);
+    if (!out.empty()) name += "." + std::to_string(out.size() + 1);
+    out.push_back(connection_message(one, auth, name));
+  }
+  return out;
 }
 
 /// Our own addresses and identities that a key without an identity is for.
@@ -204,7 +230,10 @@ CharonObjects charon_objects(const IkeConfig& config) {
       key.add("type", "any").add_secret("data", listener.private_key.bytes());
       out.private_keys.push_back(std::move(key));
     }
-    for (const auto auth : listener.auth) out.connections.push_back(connection_message(listener, auth));
+    for (const auto auth : listener.auth) {
+      for (auto& connection : connections_of(listener, auth, keys_are_scoped(config)))
+        out.connections.push_back(std::move(connection));
+    }
   }
   add_secrets(config, out.secrets);
   return out;

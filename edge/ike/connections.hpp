@@ -19,7 +19,7 @@ inline bool is_ours(std::string_view name) {
 }
 
 /// "sluice-psk-main": a connection for each way of authentication of each listener, because charon ties a
-/// connection to one.
+/// connection to one. Where keys belong to listeners, further addresses have ".2" and so on after it.
 std::string connection_name(const IkeListener& listener, IkeAuth auth);
 
 /// What there is to load, in this order: credentials first, so that no connection stands without them.

@@ -173,10 +173,27 @@ TEST(Keys, OfOneListenerDoNotOpenAnother) {
   auto objects = charon_objects(config);
   EXPECT_THAT(*secret(objects, "of a").list("owners"), ElementsAre("192.0.2.1"));
   EXPECT_THAT(*secret(objects, "all").list("owners"), ElementsAre("192.0.2.2", "vpn.example.org"));
+  EXPECT_EQ(connection(objects, "sluice-psk-a").section("local")->get("id"), "192.0.2.1")
+      << "in IKEv2 charon looks for the key by our identity";
   config.psks.push_back(psk({}, "of b", "b"));
   objects = charon_objects(config);
   EXPECT_EQ(objects.secrets.size(), 2U)
       << "the key for all is nobody's now, and without owners it would fit all";
+}
+
+TEST(Keys, OfOneListenerMakeEachAddressAnIdentity) {
+  IkeConfig config;
+  config.listeners.at(0).addresses = {*IpAddress::parse("192.0.2.1"), *IpAddress::parse("192.0.2.2")};
+  config.psks.push_back(psk({}, "all"));
+  EXPECT_EQ(charon_objects(config).connections.size(), 1U);
+  config.psks.at(0).listener = "main";
+  const auto objects = charon_objects(config);
+  ASSERT_EQ(objects.connections.size(), 2U);
+  EXPECT_EQ(connection(objects, "sluice-psk-main").section("local")->get("id"), "192.0.2.1");
+  const auto& second = connection(objects, "sluice-psk-main.2");
+  EXPECT_EQ(second.section("local")->get("id"), "192.0.2.2");
+  EXPECT_THAT(*second.list("local_addrs"), ElementsAre("192.0.2.2"));
+  EXPECT_EQ(*second.list("proposals"), *connection(objects, "sluice-psk-main").list("proposals"));
 }
 
 TEST(IkeCheck, NamesWhatAListenerLacks) {
@@ -194,6 +211,10 @@ TEST(IkeCheck, NamesWhatAListenerLacks) {
               Contains(HasSubstr("need users")));
   EXPECT_THAT(faults([](IkeConfig& c) { c.listeners[0].auth = {IkeAuth::kEapRadius}; }),
               Contains(HasSubstr("RADIUS server")));
+  EXPECT_THAT(faults([](IkeConfig& c) {
+                c.listeners[0].auth = {IkeAuth::kEapMschapv2, IkeAuth::kEapRadius};
+              }),
+              Contains(HasSubstr("one of eap-mschapv2 and eap-radius")));
   EXPECT_THAT(faults([](IkeConfig& c) { c.listeners.emplace_back(); }),
               Contains(HasSubstr("two listeners are named 'main'")));
   EXPECT_THAT(faults([](IkeConfig& c) { c.psks.push_back(psk({}, "k", "nowhere")); }),

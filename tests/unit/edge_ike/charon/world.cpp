@@ -121,7 +121,7 @@ asio::awaitable<void> Client::load() {
       .add_list("proposals", {options.ike_proposal})
       .add("mobike", "no")
       .add_section("local", vici::Message().add("auth", "psk"))
-      .add_section("remote", vici::Message().add("auth", "psk"));
+      .add_section("remote", vici::Message().add("auth", "psk").add("id", options.server_id));
   connection.open("children").add_section("c", std::move(child));
   vici::Message message;
   message.add_section("home", std::move(connection));

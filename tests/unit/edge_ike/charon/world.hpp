@@ -96,6 +96,7 @@ class Client final : public feed::FeedHandler {
     std::string ike_proposal = "aes256-sha1-modp2048";
     std::string esp_proposal = "aes256-sha1";
     std::string remote_port = "1701";
+    std::string server_id = "%any";  ///< sent in IKEv2 unless it is %any
   };
   Client(boost::asio::io_context& io, Options options);
   ~Client() override;
