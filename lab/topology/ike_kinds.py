@@ -4,14 +4,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import network, report
+from . import network, radius, report
 from .client import PSK, Client, NotConnected
 from .lab import Lab, together
 from .libreswan import Libreswan
+from .network import plug
 from .pki import Authority
 from .report import Failed, demand
 
-RSA_SERVER, ECDSA_SERVER = network.edge_extra(1), network.edge_extra(2)
+RSA_SERVER, ECDSA_SERVER, OWN_SERVER = network.edge_extra(1), network.edge_extra(2), network.edge_extra(3)
+LACS = {network.EDGE_PUBLIC: "sluice", RSA_SERVER: "rsa", ECDSA_SERVER: "ecdsa", OWN_SERVER: "own"}
+OWN_PSK = "key-of-one-listener-and-no-other"
 EAP_PASSWORD = "password-of-alice-for-ike"
 SETTINGS = f"""
 [[listener]]
@@ -26,10 +29,22 @@ crl = ["rsa/ca.crl"]
 [[listener]]
 name = "ecdsa"
 addresses = ["{ECDSA_SERVER}"]
-auth = ["certificate"]
+auth = ["certificate", "eap-radius"]
 certificate = "ecdsa/server.crt"
 key = "ecdsa/server.key"
 client_ca = ["ecdsa/ca.crt"]
+
+[[listener]]
+name = "own"
+addresses = ["{OWN_SERVER}"]
+
+[[psk]]
+listener = "own"
+file = "own.psk"
+
+[[radius]]
+address = "{radius.address(1)}:1812"
+secret_file = "radius.secret"
 """
 
 
@@ -42,9 +57,10 @@ def write_files(folder: Path) -> None:
         authority.issue("client", "DNS:client.example")
     rsa.issue("revoked", "DNS:revoked.example")
     rsa.revoke("revoked")
-    users = folder / "ike-users.toml"
-    users.write_text(f'[[user]]\nname = "alice"\npassword = "{EAP_PASSWORD}"\n')
-    users.chmod(0o600)
+    users = f'[[user]]\nname = "alice"\npassword = "{EAP_PASSWORD}"\n'
+    for name, text in (("ike-users.toml", users), ("radius.secret", radius.SECRET + "\n"), ("own.psk", OWN_PSK + "\n")):
+        (folder / name).touch(0o600)
+        (folder / name).write_text(text)
 
 
 @dataclass(frozen=True)
@@ -57,26 +73,34 @@ class Kind:
     proposal: str = "aes256-sha256-modp2048"
     esp: str = "aes256-sha1"
     cipher: str = "AES_CBC_256/HMAC_SHA1_96"  # what the edge shows
+    psk: str = PSK
 
 
 def certificate(folder: str, name: str = "client") -> str:
     return f"local {{\n      auth = pubkey\n      certs = {folder}-{name}.crt\n    }}"
 
 
+def eap(user: str) -> str:
+    return f"local {{\n      auth = eap-mschapv2\n      eap_id = {user}\n      id = {user}@example\n    }}"
+
+
 WITH_PSK = "local {\n      auth = psk\n    }"
-EAP = "local {\n      auth = eap-mschapv2\n      eap_id = alice\n      id = alice@example\n    }"
 XAUTH = WITH_PSK + "\n    local-xauth {\n      auth = xauth\n      xauth_id = alice\n    }"
 
 KINDS = (
     Kind("strongSwan IKEv1, RSA certificates", 1, RSA_SERVER, certificate("rsa")),
     Kind("strongSwan IKEv2, PSK", 2, network.EDGE_PUBLIC, WITH_PSK, "auth = psk", "aes256gcm16-prfsha384-x25519", "aes128gcm16", "AES_GCM_16_128"),
     Kind("strongSwan IKEv2, ECDSA certificates", 2, ECDSA_SERVER, certificate("ecdsa"), proposal="aes128-sha256-ecp256", esp="aes256gcm16", cipher="AES_GCM_16_256"),
-    Kind("strongSwan IKEv2, EAP-MSCHAPv2", 2, RSA_SERVER, EAP, esp="aes128-sha256", cipher="AES_CBC_128/HMAC_SHA2_256_128"),
+    Kind("strongSwan IKEv2, EAP-MSCHAPv2", 2, RSA_SERVER, eap("alice"), esp="aes128-sha256", cipher="AES_CBC_128/HMAC_SHA2_256_128"),
+    Kind("strongSwan IKEv2, EAP by RADIUS", 2, ECDSA_SERVER, eap("eapms"), esp="aes128-sha1", cipher="AES_CBC_128/HMAC_SHA1_96"),
     Kind("strongSwan IKEv1, PSK and XAuth", 1, RSA_SERVER, XAUTH, "auth = psk", "aes256-sha1-ecp384"),
+    Kind("strongSwan IKEv1, PSK of one listener", 1, OWN_SERVER, WITH_PSK, "auth = psk", psk=OWN_PSK),
 )
 REFUSED = (
     Kind("a revoked certificate", 1, RSA_SERVER, certificate("rsa", "revoked")),
     Kind("a certificate of another CA", 2, ECDSA_SERVER, certificate("stranger"), proposal="aes128-sha256-ecp256"),
+    Kind("the key for all at a listener with its own", 2, OWN_SERVER, WITH_PSK, "auth = psk"),
+    Kind("a listener's own key elsewhere", 2, network.EDGE_PUBLIC, WITH_PSK, "auth = psk", psk=OWN_PSK),
 )
 
 
@@ -90,7 +114,7 @@ connections {{
     {kind.local}
     remote {{
       {kind.remote}
-      id = %any
+      id = {"%any" if "pubkey" in kind.remote else kind.server}
     }}
     children {{
       l2tp {{
@@ -104,11 +128,15 @@ connections {{
 }}
 secrets {{
   ike-sluice {{
-    secret = "{PSK}"
+    secret = "{kind.psk}"
   }}
   eap-alice {{
     id = alice
     secret = "{EAP_PASSWORD}"
+  }}
+  eap-radius {{
+    id = eapms
+    secret = "password-of-eapms"
   }}
 }}
 """
@@ -127,7 +155,7 @@ def give_certificates(lab: Lab, client: Client) -> None:
 def configure(client: Client, kind: Kind) -> None:
     client.guest.write("/etc/swanctl/swanctl.conf", swanctl_conf(kind), 0o600)
     client.guest.run("swanctl", "--load-all", "--noprompt")
-    client.call_instead({network.EDGE_PUBLIC: "sluice", RSA_SERVER: "rsa", ECDSA_SERVER: "ecdsa"}[kind.server], kind.server)
+    client.call_instead(LACS[kind.server], kind.server)
 
 
 def use(lab: Lab, client: Client, kind: Kind, started: float) -> str:
@@ -178,6 +206,12 @@ def with_libreswan(lab: Lab, client: Client) -> str:
 
 def check(lab: Lab) -> str:
     """All kinds of client one after the other, behind NAT and without at once, each to a working ping; and some that must not get in."""
+    place = lab.space("radius1")
+    plug(lab.run, place, "core", f"{radius.address(1)}/24", lab.spaces["core"])
+    server = radius.RadiusHost(lab.run, place, 1)
+    server.start()
+    assert server.process is not None
+    lab.processes.append(server.process)
     for client in lab.clients:
         give_certificates(lab, client)
     for kind in KINDS:
