@@ -34,6 +34,7 @@ std::string DropReport::since_last(const Worker& worker) {
   add_all(now, "l2tp.", worker.lns().l2tp_drops());
   add_all(now, "ppp.", worker.lns().ppp_drops());
   add_all(now, "carrier.", worker.carrier().drops());
+  if (worker.handoff() != nullptr) add_all(now, "handoff.", worker.handoff()->drops());
   add_port(now, worker.port().counts());
   add_all(now, "tun.", worker.tun().drops());
   std::string out;

@@ -51,7 +51,13 @@ Worker::Worker(WorkerParts parts)
       commands_(kQueueSize),
       events_(kQueueSize),
       released_(kQueueSize) {
-  for (const int fd : {wake_.get(), port_.fd(), tun_.fd()}) {
+  if (parts.handoff) {
+    handoff_ = std::make_unique<Handoff>(*parts.handoff, [this](Event event) { emit(std::move(event)); });
+    to_client_ = [this](const TunnelKey& key, std::uint32_t edge_worker, Bytes l2tp) {
+      queue_copy(key, edge_worker, l2tp);
+    };
+  }
+  for (const int fd : {wake_.get(), port_.fd(), handoff_ ? handoff_->fd() : tun_.fd()}) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = fd;
@@ -93,7 +99,7 @@ void Worker::run() {
     busy_ = false;
     drain_commands(now);
     from_edges(now);
-    from_tun(now);
+    handoff_ ? from_servers(now) : from_tun(now);
     time(now);
     send_outgoing();
     hand_out();
@@ -104,7 +110,8 @@ void Worker::wait() {
   int timeout = busy_ ? 0 : kMaxWaitMs;
   if (!unsent_.empty()) timeout = std::min(timeout, 1);
   const Instant now = app::now();
-  for (const auto& next : {lns_.next_timeout(), carrier_.next_timeout()}) {
+  const auto handoff = handoff_ ? handoff_->next_timeout() : std::nullopt;
+  for (const auto& next : {lns_.next_timeout(), carrier_.next_timeout(), handoff}) {
     if (!next) continue;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - now).count();
     timeout = std::min(timeout, static_cast<int>(std::clamp<std::int64_t>(left, 0, kMaxWaitMs)));
@@ -130,7 +137,10 @@ void Worker::apply(Command command, Instant now) {
       emit(ChannelFailed{install->channel, std::move(*error)});
   } else if (auto* remove = std::get_if<RemoveChannel>(&command)) {
     lns_.close_channel(remove->channel, remove->text);
+    if (handoff_) handoff_->close_channel(remove->channel, remove->text);
     carrier_.remove(remove->channel);
+  } else if (handoff_) {
+    apply_to_handoff(command, now);
   } else if (auto* open = std::get_if<OpenTunnel>(&command)) {
     lns_.open_tunnel(open->spec, now);
   } else if (auto* close = std::get_if<CloseTunnel>(&command)) {
@@ -149,12 +159,28 @@ void Worker::apply(Command command, Instant now) {
   }
 }
 
+/// What is left when nothing ends here: there are no users and no addresses.
+void Worker::apply_to_handoff(const Command& command, Instant now) {
+  if (const auto* open = std::get_if<OpenTunnel>(&command)) {
+    handoff_->open_tunnel(open->spec, now);
+  } else if (const auto* close = std::get_if<CloseTunnel>(&command)) {
+    handoff_->close_tunnel(close->key, close->text);
+  } else if (const auto* all = std::get_if<CloseAll>(&command)) {
+    closing_ = true;
+    handoff_->close_all(all->text, to_client_, now);
+  }
+}
+
 void Worker::from_edges(Instant now) {
   const auto burst = port_.recv_burst();
   busy_ |= port_.backlog();
   for (std::size_t at = 0; at < burst.size(); at += Carrier::kBurst) {
     const auto part = burst.subspan(at, std::min(Carrier::kBurst, burst.size() - at));
     for (const auto& frame : carrier_.open(part, now)) {
+      if (handoff_) {
+        handoff_->from_edge(frame.key, frame.l2tp, to_client_, now);
+        continue;
+      }
       const MutableBytes ip = lns_.from_edge(frame.key, frame.l2tp, now);
       if (ip.empty()) continue;
       stats_.packets_up.add();
@@ -184,16 +210,22 @@ void Worker::from_tun(Instant now) {
   send();
 }
 
+void Worker::from_servers(Instant now) {
+  busy_ |= handoff_->receive(to_client_, now);
+  send();
+}
+
+void Worker::queue_copy(const TunnelKey& key, std::uint32_t edge_worker, Bytes l2tp) {
+  if (l2tp.size() > kMaxIp) return;
+  if (buffers_->used == Carrier::kBurst || carrier_.full()) send();
+  auto& buffer = buffers_->slots[buffers_->used++];
+  std::copy(l2tp.begin(), l2tp.end(), buffer.begin() + kOffset);
+  carrier_.queue(key, edge_worker, esp::PacketBuffer::within(buffer, kOffset, l2tp.size()));
+}
+
 /// Control messages and PPP's own frames.
 void Worker::send_outgoing() {
-  while (auto packet = lns_.poll_transmit()) {
-    if (packet->l2tp.size() > kMaxIp) continue;
-    if (buffers_->used == Carrier::kBurst || carrier_.full()) send();
-    auto& buffer = buffers_->slots[buffers_->used++];
-    std::copy(packet->l2tp.begin(), packet->l2tp.end(), buffer.begin() + kOffset);
-    carrier_.queue(packet->key, packet->edge_worker,
-                   esp::PacketBuffer::within(buffer, kOffset, packet->l2tp.size()));
-  }
+  while (auto packet = lns_.poll_transmit()) queue_copy(packet->key, packet->edge_worker, packet->l2tp);
   send();
 }
 
@@ -204,11 +236,13 @@ void Worker::send() {
 
 void Worker::time(Instant now) {
   if (const auto next = lns_.next_timeout(); next && *next <= now) lns_.on_timeout(now);
+  if (handoff_) handoff_->on_timeout(to_client_, now);
   if (const auto next = carrier_.next_timeout(); next && *next <= now) carrier_.on_timeout(now);
 }
 
 void Worker::hand_out() {
-  if (closing_ && lns_.empty()) {
+  const bool empty = handoff_ ? handoff_->empty() : lns_.empty();
+  if (closing_ && empty) {
     closing_ = false;
     emit(AllClosed{});
   }
@@ -218,8 +252,10 @@ void Worker::hand_out() {
     any = true;
   }
   for (Spi spi : carrier_.take_released()) any |= released_.push(std::move(spi));
-  stats_.tunnels.store(static_cast<std::uint32_t>(lns_.tunnels()), std::memory_order_relaxed);
-  stats_.sessions.store(static_cast<std::uint32_t>(lns_.sessions_up()), std::memory_order_relaxed);
+  stats_.tunnels.store(static_cast<std::uint32_t>(handoff_ ? handoff_->tunnels() : lns_.tunnels()),
+                       std::memory_order_relaxed);
+  stats_.sessions.store(static_cast<std::uint32_t>(handoff_ ? handoff_->sessions_up() : lns_.sessions_up()),
+                        std::memory_order_relaxed);
   if (any) signal(woken_);
 }
 

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend-agent/handoff/handoff.hpp"
 #include "backend-agent/lns/carrier.hpp"
 #include "backend-agent/lns/lns.hpp"
 #include "backend-agent/tun/tun_queue.hpp"
@@ -31,10 +32,11 @@ struct WorkerStats {
 
 struct WorkerParts {
   transport::UdpPort port;
-  TunPort tun;
+  TunPort tun;  ///< without a descriptor when every tunnel is handed off
   std::unique_ptr<esp::Engine> engine;
   LnsSettings lns;
   int woken = -1;  ///< eventfd of the control thread, signalled when there are events
+  std::optional<HandoffSettings> handoff{};  ///< an L2TP server that ends the tunnels instead of us
 };
 
 class Worker {
@@ -57,6 +59,8 @@ class Worker {
   const Carrier& carrier() const { return carrier_; }
   const transport::UdpPort& port() const { return port_; }
   const TunQueue& tun() const { return tun_; }
+  /// Null when tunnels end here.
+  const Handoff* handoff() const { return handoff_.get(); }
   /// Processor time of the thread.
   Duration cpu_time();
 
@@ -68,7 +72,10 @@ class Worker {
   void apply(Command command, Instant now);
   void from_edges(Instant now);
   void from_tun(Instant now);
+  void from_servers(Instant now);
+  void apply_to_handoff(const Command& command, Instant now);
   void send_outgoing();
+  void queue_copy(const TunnelKey& key, std::uint32_t edge_worker, Bytes l2tp);
   void send();
   void time(Instant now);
   void emit(Event event) { unsent_.push_back(std::move(event)); }
@@ -79,6 +86,8 @@ class Worker {
   app::SystemRandom random_;
   Carrier carrier_;
   Lns lns_;
+  std::unique_ptr<Handoff> handoff_;
+  Handoff::ToClient to_client_;
   int woken_;
   app::UniqueFd wake_, epoll_;
   std::unique_ptr<Buffers> buffers_;

@@ -342,7 +342,7 @@ TEST(Lns, RatesOfAPolicyHoldAndMayBeChangedWhileTheSessionLasts) {
   EXPECT_EQ(down, 1000U);
   world.lns.tell_counters({world.opened[0].session});
   const auto& told = std::get<CountersTold>(world.events.back());
-  EXPECT_GT(told.packets_in, 300U);
+  EXPECT_GE(told.packets_in, 300U);
   EXPECT_EQ(told.bytes_out, told.packets_out * 1000);
 }
 
