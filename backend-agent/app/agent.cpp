@@ -86,19 +86,24 @@ Agent::Agent(boost::asio::io_context& io, Config config)
   authentication_ = std::make_unique<Authentication>(
       io_, config_, random_, [this](SessionSerial session) { worker_->post(AskCounters{session}); });
   pools_ = std::make_unique<Pools>(config_.pools, reserved());
-  tun_ = std::make_unique<TunDevice>(or_throw(TunDevice::open({.name = config_.tun_name,
-                                                               .mtu = static_cast<std::uint16_t>(config_.mtu),
-                                                               .addresses = {config_.local_address},
-                                                               .routes = pool_prefixes()})));
+  if (!config_.hands_off()) {
+    tun_ =
+        std::make_unique<TunDevice>(or_throw(TunDevice::open({.name = config_.tun_name,
+                                                              .mtu = static_cast<std::uint16_t>(config_.mtu),
+                                                              .addresses = {config_.local_address},
+                                                              .routes = pool_prefixes()})));
+    warn_if_not_forwarding();
+  }
   make_worker();
   make_uplink();
   make_sessions();
-  warn_if_not_forwarding();
-  app::log_info("ready", {LogField("name", config_.name), LogField("tun", tun_->name()),
-                          LogField("local_address", config_.local_address.to_string()),
-                          LogField("addresses", pools_->free()), LogField("users", authentication_->users()),
-                          LogField("radius_servers", config_.radius.servers.size()),
-                          LogField("engine", worker_->engine_name())});
+  const std::string to = config_.hands_off() ? config_.handoff_server.to_string() : "none";
+  app::log_info(
+      "ready",
+      {LogField("name", config_.name), LogField("tun", tun_ ? tun_->name() : "none"), LogField("handoff", to),
+       LogField("local_address", config_.local_address.to_string()), LogField("addresses", pools_->free()),
+       LogField("users", authentication_->users()), LogField("radius_servers", config_.radius.servers.size()),
+       LogField("engine", worker_->engine_name())});
 }
 
 Agent::~Agent() = default;
@@ -132,8 +137,11 @@ void Agent::make_worker() {
   const Endpoint data{config_.data_address, static_cast<std::uint16_t>(config_.data_port)};
   auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
   auto engine = or_throw(esp::make_engine("auto", random_));
-  worker_ = std::make_unique<Worker>(WorkerParts{std::move(port), std::move(tun_->take_ports().front()),
-                                                 std::move(engine), std::move(lns), woken_.native_handle()});
+  std::optional<HandoffSettings> handoff;
+  if (config_.hands_off()) handoff = HandoffSettings{config_.handoff_server, config_.handoff_sources};
+  worker_ = std::make_unique<Worker>(
+      WorkerParts{std::move(port), tun_ ? std::move(tun_->take_ports().front()) : TunPort{},
+                  std::move(engine), std::move(lns), woken_.native_handle(), handoff});
 }
 
 void Agent::make_uplink() {
@@ -190,14 +198,31 @@ std::optional<std::string> Agent::refusal() const {
   if (stopping_) return "draining";
   const std::uint32_t tunnels = worker_->stats().tunnels.load(std::memory_order_relaxed);
   if (config_.max_sessions != 0 && tunnels >= config_.max_sessions) return "max_sessions reached";
-  if (pools_->free() == 0) return "no address is free";
+  if (!config_.hands_off() && pools_->free() == 0) return "no address is free";
   return std::nullopt;
 }
 
 /// What is a client's own, not a pool's, has a route only while it is in use.
 void Agent::set_route(const Prefix& prefix, bool in_use) {
+  if (!tun_) return;
   if (!in_use) return tun_->remove_route(prefix);
   if (const auto error = tun_->add_route(prefix)) app::log_warning("no route", {LogField("cause", *error)});
+}
+
+void Agent::set_proxy(const SessionOpened& opened) {
+  if (!tun_ || config_.proxy_devices.empty() || opened.addresses.remote.is_unspecified()) return;
+  proxied_[opened.session] = opened.addresses.remote;
+  for (const auto& device : config_.proxy_devices) {
+    if (const auto error = tun_->add_proxy(device, opened.addresses.remote))
+      app::log_warning("no answer for a client", {LogField("cause", *error)});
+  }
+}
+
+void Agent::remove_proxy(SessionSerial session) {
+  const auto found = proxied_.find(session);
+  if (found == proxied_.end()) return;
+  for (const auto& device : config_.proxy_devices) tun_->remove_proxy(device, found->second);
+  proxied_.erase(found);
 }
 
 void Agent::start() {
@@ -271,10 +296,12 @@ void Agent::take(Event event) {
   if (auto* asked = std::get_if<AuthAsked>(&event)) {
     sessions_->on_auth(std::move(*asked));
   } else if (const auto* opened = std::get_if<SessionOpened>(&event)) {
+    set_proxy(*opened);
     sessions_->on_opened(*opened);
   } else if (const auto* told = std::get_if<CountersTold>(&event)) {
     sessions_->on_counters(*told);
   } else if (const auto* gone = std::get_if<SessionGone>(&event)) {
+    remove_proxy(gone->session);
     sessions_->on_gone(*gone);
   } else if (const auto* over = std::get_if<TunnelGone>(&event)) {
     uplink_->close_tunnel(over->key,

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,8 @@ class Agent {
   std::optional<std::string> refusal() const;
   void set_route(const Prefix& prefix, bool in_use);
   void drain_accounting();
+  void set_proxy(const SessionOpened& opened);
+  void remove_proxy(SessionSerial session);
   void wait_for_events();
   void take_events();
   void take(Event event);
@@ -61,6 +64,7 @@ class Agent {
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<Authentication> authentication_;
   std::unique_ptr<Sessions> sessions_;
+  std::map<SessionSerial, IpAddress> proxied_;  ///< answered for on other devices' links
   bool stopping_ = false;
   bool stopped_ = false;
   DropReport drop_report_;

@@ -9,6 +9,7 @@ namespace {
 
 /// What [ppp] and [pool] say before it is looked at closely.
 struct Texts {
+  std::string handoff_sources = "127.64.0.1-127.64.255.254";
   std::vector<std::string> auth = {"mschapv2", "chap-md5", "pap"};
   std::vector<std::string> split_routes;
   std::vector<std::string> ranges, ipv6, delegated;
@@ -38,7 +39,7 @@ std::vector<app::Setting> settings_for(Config& c, Texts& t) {
       {"ppp.auth", &t.auth, "authentication protocols in the order offered"},
       {"ppp.mru", Number{&c.mru, 576, 1500}, "largest PPP payload taken, bytes"},
       {"ppp.mtu", Number{&c.mtu, 576, 1500}, "largest PPP payload sent, bytes"},
-      {"ppp.local_address", &c.local_address, "our end of every PPP link", true},
+      {"ppp.local_address", &c.local_address, "our end of every PPP link"},
       {"ppp.dns", &c.dns, "name servers given to clients, at most two"},
       {"ppp.nbns", &c.nbns, "NetBIOS name servers (WINS) given to clients, at most two"},
       {"ppp.clamp_mss", &c.clamp_mss, "lower the MSS of TCP connections to fit the link"},
@@ -51,12 +52,15 @@ std::vector<app::Setting> settings_for(Config& c, Texts& t) {
        "seconds after which a client proves itself again; 0: never"},
       {"ppp.split_routes", &t.split_routes, "IPv4 networks that clients are to reach through the link"},
       {"ppp.domain", &c.domain, "DNS suffix told to clients"},
-      {"pool.ranges", &t.ranges, "addresses for clients: \"first-last\" or \"network/prefix\"", true},
+      {"pool.ranges", &t.ranges, "addresses for clients: \"first-last\" or \"network/prefix\""},
       {"pool.quarantine", &t.quarantine, "seconds a freed address rests"},
       {"pool.ipv6", &t.ipv6, "IPv6 networks of which each client's link gets a /64"},
       {"pool.delegated", &t.delegated, "IPv6 networks of which clients are delegated prefixes"},
       {"pool.delegated_length", Number{&t.delegated_length, 32, 64}, "length of a delegated prefix"},
       {"tun.name", &c.tun_name, "the TUN device's name"},
+      {"tun.proxy", &c.proxy_devices, "devices on whose links we answer ARP for clients"},
+      {"handoff.server", &c.handoff_server, "L2TP server that ends the tunnels; port 0: we do"},
+      {"handoff.sources", &t.handoff_sources, "addresses that tunnels come from at that server"},
       {"users.file", Path{&c.users_file}, "TOML file with the users"},
       {"radius.nas_identifier", &c.radius.nas_identifier, "who we are to RADIUS servers"},
       {"radius.nas_address", &c.radius.nas_address, "our address as RADIUS servers know it"},
@@ -167,6 +171,22 @@ void check_radius(app::ConfigFile& file, const RadiusConfig& radius) {
     file.fail("radius_dynamic", "is heard nowhere: set radius.dynamic_listen, for instance \"0.0.0.0:3799\"");
 }
 
+void check_handoff(app::ConfigFile& file, Config& c, const Texts& t) {
+  if (c.handoff_server.address.is_v6()) file.fail("handoff.server", "must be an IPv4 address and a port");
+  const auto range = parse_range(t.handoff_sources);
+  if (!range) return file.fail("handoff.sources", "is no range: write \"127.64.0.1-127.64.255.254\"");
+  c.handoff_sources = *range;
+}
+
+/// What is needed only where tunnels end here.
+void check_own_end(app::ConfigFile& file, const Config& c) {
+  if (c.local_address.is_unspecified())
+    file.fail("ppp.local_address", "is missing: our end of every PPP link");
+  if (c.pools.ranges.empty()) file.fail("pool.ranges", "is missing: addresses for clients");
+  if (c.users_file.empty() && c.radius.servers.empty())
+    file.fail("users", "nobody can dial in: set users.file, or add a [[radius_server]]");
+}
+
 void check(app::ConfigFile& file, Config& c, const Texts& t) {
   check_auth(file, c, t);
   check_routes(file, t.split_routes, c.split_routes);
@@ -184,8 +204,7 @@ void check(app::ConfigFile& file, Config& c, const Texts& t) {
   if (c.host_name.empty()) file.fail("l2tp.host_name", "must not be empty");
   if (c.auth_timeout.count() == 0) file.fail("ppp.auth_timeout", "must be at least 1");
   check_radius(file, c.radius);
-  if (c.users_file.empty() && c.radius.servers.empty())
-    file.fail("users", "nobody can dial in: set users.file, or add a [[radius_server]]");
+  c.hands_off() ? check_handoff(file, c, t) : check_own_end(file, c);
   for (const auto& [key, path] : {std::pair{"tls.key", c.tls_key}, std::pair{"users.file", c.users_file}}) {
     const auto wrong = path.empty() ? std::nullopt : app::check_secret_file(path);
     if (wrong) file.fail(key, *wrong);

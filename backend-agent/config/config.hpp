@@ -61,7 +61,7 @@ struct Config {
   std::uint32_t weight = 100;
   std::uint32_t data_port = 4601;
   IpAddress data_address;
-  std::uint32_t max_sessions = 0;       ///< 0: no limit
+  std::uint32_t max_sessions = 0;  ///< 0: no limit
 
   std::vector<EdgeAddress> edges;
   std::filesystem::path tls_ca, tls_certificate, tls_key;
@@ -86,6 +86,12 @@ struct Config {
   std::vector<IpAddress> dns6;
 
   std::string tun_name = "sluice0";
+  std::vector<std::string> proxy_devices;  ///< on whose links we answer for clients' addresses
+
+  Endpoint handoff_server;  ///< port 0: tunnels end here
+  AddressRange handoff_sources{0x7f400001, 0x7f40fffe};
+  bool hands_off() const { return handoff_server.port != 0; }
+
   std::filesystem::path users_file;  ///< may be empty where there is RADIUS
   RadiusConfig radius;
   ThrottleConfig throttle;

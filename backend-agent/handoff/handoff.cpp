@@ -20,6 +20,8 @@ namespace {
 constexpr auto kLinger = std::chrono::seconds(31);
 /// After 0, 1, 3 and 7 s, as a dead agent's clients get it from the edge.
 constexpr unsigned kFarewells = 4;
+/// And one that is acknowledged, for a StopCCN that comes again because the acknowledgement was lost.
+constexpr auto kAcknowledged = std::chrono::seconds(2);
 constexpr std::size_t kPackets = 32, kMaxPacket = 2048;
 constexpr int kBuffer = 1 << 20;
 
@@ -45,6 +47,7 @@ struct Handoff::Tunnel {
   IpAddress source;
   std::vector<Session> sessions;
   Stage stage = Stage::kRelaying;
+  bool acknowledged = false;  ///< with kEnding
   Instant wake{};
   std::string farewell;
   unsigned farewells = 0;
@@ -190,12 +193,11 @@ bool Handoff::drain(Tunnel& tunnel, const ToClient& to_client, Instant now) {
     tunnel.bytes_out += packet.size();
     to_client(key, tunnel.spec.edge_worker, packet);
     follow(tunnel, now);
-    if (!tunnels_.contains(key)) return false;
   }
   return got == static_cast<int>(kPackets);
 }
 
-/// Tells the control thread what a packet changed. The tunnel may be gone afterwards.
+/// Tells the control thread what a packet changed.
 void Handoff::follow(Tunnel& tunnel, Instant now) {
   const auto& seen = tunnel.l2tp.seen();
   if (const auto& change = tunnel.l2tp.change()) {
@@ -208,8 +210,10 @@ void Handoff::follow(Tunnel& tunnel, Instant now) {
       wake(tunnel, now + kLinger);
     }
   }
-  if (tunnel.stage == Stage::kEnding && tunnel.l2tp.over())
-    end(tunnel, seen.closed()->by == l2tp::Side::kClient);
+  if (tunnel.stage != Stage::kEnding || tunnel.acknowledged || !tunnel.l2tp.over()) return;
+  // Not at once: the acknowledgement is to be there before the edge hears that the tunnel is gone.
+  tunnel.acknowledged = true;
+  wake(tunnel, now + kAcknowledged);
 }
 
 void Handoff::session_up(Tunnel& tunnel, const l2tp::ObservedSession& seen) {

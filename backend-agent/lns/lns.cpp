@@ -18,7 +18,8 @@ struct Lns::Session {
   bool was_up = false;
   bool ending = false;  ///< by one of its limits
   bool over = false;
-  IpAddress address;
+  ppp::Addresses assigned;
+  std::vector<Prefix> owned;  ///< what routes_ has of it
   Limits limits;
   std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
 };
@@ -53,8 +54,8 @@ std::string_view to_string(LnsDrop reason) {
       return "unknown-session";
     case LnsDrop::kNoRoute:
       return "no-route";
-    case LnsDrop::kNotIpv4:
-      return "not-ipv4";
+    case LnsDrop::kNotIp:
+      return "not-ip";
     case LnsDrop::kRateUp:
       return "rate-up";
     case LnsDrop::kRateDown:
@@ -64,6 +65,18 @@ std::string_view to_string(LnsDrop reason) {
   }
   return "unknown";
 }
+
+namespace {
+
+std::optional<IpAddress> destination_of(Bytes packet) {
+  constexpr std::size_t kIpv4Header = 20, kIpv6Header = 40;
+  const unsigned version = packet.empty() ? 0 : packet[0] >> 4;
+  if (version == 4 && packet.size() >= kIpv4Header) return IpAddress::v4(load_be32(packet.data() + 16));
+  if (version == 6 && packet.size() >= kIpv6Header) return IpAddress::from_bytes(packet.subspan(24, 16));
+  return std::nullopt;
+}
+
+}  // namespace
 
 Lns::Lns(LnsSettings settings, RandomSource& random, Emit emit)
     : settings_(std::move(settings)), random_(random), emit_(std::move(emit)) {}
@@ -101,12 +114,11 @@ MutableBytes Lns::from_edge(const TunnelKey& key, MutableBytes l2tp, Instant now
 
 std::optional<Lns::Downlink> Lns::from_tun(MutableBytes buffer, std::size_t offset, std::size_t size,
                                            Instant now) {
-  constexpr std::size_t kIpv4Header = 20;
-  const MutableBytes packet = buffer.subspan(offset, size);
-  if (size < kIpv4Header || packet[0] >> 4 != 4) return drops_.add(LnsDrop::kNotIpv4), std::nullopt;
-  const auto found = by_address_.find(load_be32(packet.data() + 16));
-  if (found == by_address_.end()) return drops_.add(LnsDrop::kNoRoute), std::nullopt;
-  Session& session = *found->second;
+  const auto destination = destination_of(buffer.subspan(offset, size));
+  if (!destination) return drops_.add(LnsDrop::kNotIp), std::nullopt;
+  Session* const found = routes_.find(*destination);
+  if (found == nullptr) return drops_.add(LnsDrop::kNoRoute), std::nullopt;
+  Session& session = *found;
   if (!session.limits.take_down(size, now)) return drops_.add(LnsDrop::kRateDown), std::nullopt;
   const MutableBytes frame = session.ppp.frame_ip(buffer, offset, size);
   if (frame.empty()) return std::nullopt;
@@ -160,6 +172,7 @@ void Lns::decide(const AuthDecided& decided, Instant now) {
   const auto found = sessions_.find(decided.session);
   if (found == sessions_.end()) return;
   Session& session = *found->second;
+  if (decided.addresses) session.assigned = *decided.addresses;
   if (decided.addresses) session.ppp.set_addresses(*decided.addresses, now);
   if (decided.verdict.accepted) session.limits.set(decided.policy);
   session.ppp.auth_result(decided.verdict, now);
@@ -278,7 +291,24 @@ void Lns::on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant 
   if (auto* need = std::get_if<ppp::AuthNeeded>(&event)) {
     emit_(AuthAsked{session.serial, tunnel.spec, std::move(need->request)});
   } else if (const auto* up = std::get_if<ppp::Up>(&event)) {
-    session_up(tunnel, session, *up, now);
+    own(session, {up->addresses.remote, 32});
+    session_up(
+        tunnel, session,
+        SessionOpened{.user = up->user, .method = up->method, .addresses = up->addresses, .mtu = up->mtu},
+        now);
+  } else if (const auto* up6 = std::get_if<ppp::Ipv6Up>(&event)) {
+    for (const auto& prefix : {up6->addresses.prefix, up6->addresses.delegated}) {
+      if (prefix) own(session, *prefix);
+    }
+    ppp::Addresses addresses = session.assigned;
+    addresses.v6 = up6->addresses;
+    session_up(
+        tunnel, session,
+        SessionOpened{
+            .user = up6->user, .method = up6->method, .addresses = std::move(addresses), .mtu = up6->mtu},
+        now);
+  } else if (std::holds_alternative<ppp::Ipv6Down>(event)) {
+    disown(session, [](const Prefix& prefix) { return prefix.network.is_v6(); });
   } else if (const auto* says = std::get_if<ppp::PeerSays>(&event)) {
     emit_(ClientSays{tunnel.spec.client, tunnel.spec.correlation_id, says->text});
   } else if (const auto* down = std::get_if<ppp::Down>(&event)) {
@@ -289,14 +319,34 @@ void Lns::on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant 
   }
 }
 
-void Lns::session_up(Tunnel& tunnel, Session& session, const ppp::Up& up, Instant now) {
-  session.address = up.addresses.remote;
-  by_address_[session.address.to_v4()] = &session;
+/// Packets for these addresses are the session's from now on.
+void Lns::own(Session& session, const Prefix& prefix) {
+  routes_.add(prefix, &session);
+  if (std::find(session.owned.begin(), session.owned.end(), prefix) == session.owned.end())
+    session.owned.push_back(prefix);
+}
+
+template <class Which>
+void Lns::disown(Session& session, Which&& which) {
+  std::erase_if(session.owned, [&](const Prefix& prefix) {
+    if (!which(prefix)) return false;
+    routes_.remove(prefix, &session);
+    return true;
+  });
+}
+
+/// IPv4 or IPv6 flows, whichever comes first.
+void Lns::session_up(Tunnel& tunnel, Session& session, SessionOpened opened, Instant now) {
   if (std::exchange(session.was_up, true)) return;
+  for (const auto& route : session.limits.policy().routes) own(session, route);
   session.limits.begin(now);
   ++sessions_up_;
-  emit_(SessionOpened{session.serial, tunnel.spec.key, session.id, tunnel.spec.client,
-                      tunnel.spec.correlation_id, up.user, up.method, up.addresses, up.mtu});
+  opened.session = session.serial;
+  opened.tunnel = tunnel.spec.key;
+  opened.id = session.id;
+  opened.client = tunnel.spec.client;
+  opened.correlation_id = tunnel.spec.correlation_id;
+  emit_(std::move(opened));
 }
 
 void Lns::session_over(Tunnel& tunnel, Session& session, const ppp::Down& down, Instant now) {
@@ -317,8 +367,7 @@ void Lns::session_over(Tunnel& tunnel, Session& session, const ppp::Down& down, 
 
 void Lns::forget_session(Session& session) {
   sessions_.erase(session.serial);
-  const auto found = by_address_.find(session.address.to_v4());
-  if (found != by_address_.end() && found->second == &session) by_address_.erase(found);
+  disown(session, [](const Prefix&) { return true; });
 }
 
 /// Lets go of what has ended: sessions, then the tunnel.

@@ -13,6 +13,7 @@
 
 #include "backend-agent/lns/limits.hpp"
 #include "backend-agent/lns/messages.hpp"
+#include "backend-agent/lns/routes.hpp"
 #include "base/counters.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
@@ -37,7 +38,7 @@ enum class LnsDrop : std::uint8_t {
   kBadL2tp,         ///< refused by the L2TP core; l2tp_drops() says why
   kUnknownSession,  ///< data for a session that is not up
   kNoRoute,         ///< from the TUN device: no session has that address
-  kNotIpv4,         ///< from the TUN device
+  kNotIp,           ///< from the TUN device
   kRateUp,          ///< beyond the session's rate, from the client
   kRateDown,        ///< likewise, to it
   kCount
@@ -106,7 +107,10 @@ class Lns {
   bool drain_session(Tunnel& tunnel, Session& session, Instant now);
   void on_l2tp(Tunnel& tunnel, const l2tp::Event& event, Instant now);
   void on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant now);
-  void session_up(Tunnel& tunnel, Session& session, const ppp::Up& up, Instant now);
+  void own(Session& session, const Prefix& prefix);
+  template <class Which>
+  void disown(Session& session, Which&& which);
+  void session_up(Tunnel& tunnel, Session& session, SessionOpened opened, Instant now);
   void session_over(Tunnel& tunnel, Session& session, const ppp::Down& down, Instant now);
   void forget_session(Session& session);
   void send_ppp(Tunnel& tunnel, Session& session, Bytes frame);
@@ -120,7 +124,7 @@ class Lns {
   Emit emit_;
   std::unordered_map<TunnelKey, std::unique_ptr<Tunnel>> tunnels_;
   std::unordered_map<SessionSerial, Session*> sessions_;
-  std::unordered_map<std::uint32_t, Session*> by_address_;
+  Routes<Session> routes_;
   std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wakes_;
   ppp::Fifo<Outgoing> outgoing_;
   std::uint64_t last_serial_ = 0;

@@ -113,14 +113,14 @@ struct AuthAsked {
   ppp::AuthRequest request;
 };
 struct SessionOpened {
-  SessionSerial session;
-  TunnelKey tunnel;
-  SessionId id;
-  Endpoint client;
-  std::string correlation_id;
-  std::string user;
+  SessionSerial session{};
+  TunnelKey tunnel{};
+  SessionId id{};
+  Endpoint client{};
+  std::string correlation_id{};
+  std::string user{};  ///< empty when the tunnel was handed off
   ppp::AuthMethod method = ppp::AuthMethod::kNone;
-  ppp::Addresses addresses;
+  ppp::Addresses addresses{};
   std::uint16_t mtu = 0;
 };
 struct CountersTold {

@@ -67,6 +67,11 @@ void Uplink::close_tunnel(const TunnelKey& key, channel::CloseCause cause, const
   if (auto* dialer = dialer_of(key.channel)) dialer->close_tunnel(key.relay, cause, text);
 }
 
+std::string Uplink::edge_name(ChannelId channel) const {
+  const auto found = links_.find(channel);
+  return found == links_.end() ? std::string() : found->second.edge.peer.name;
+}
+
 void Uplink::channel_up(transport::ChannelDialer& dialer, const transport::EdgeLink& link,
                         const channel::EdgeReady& ready, std::vector<channel::PathKeys> keys) {
   const ChannelId id(++last_channel_);

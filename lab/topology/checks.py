@@ -4,6 +4,7 @@ import re
 import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from . import network, report
 from .client import Client, Link, NotConnected, Pings
@@ -227,3 +228,38 @@ def raw_esp(lab: Lab) -> str:
     in_udp = lab.spaces["edge"].run(["tcpdump", "-n", "-r", capture, "udp port 4500"]).count("\n")
     demand(raw > 0 and in_udp == 0, f"captured {raw} raw ESP packets and {in_udp} in UDP (capture: {capture})")
     return f"{raw} ESP packets captured, 0 in UDP, {rates}"
+
+
+# Addresses of the inside by IPv6, where a scenario has it.
+INSIDE6, AGENT6, POOL6 = "fd00:40::100", "fd00:40::11", "fd00:30:1::/48"
+BLOCK_ICMP = """
+    table inet quiet {
+        chain out { type filter hook output priority 0; icmp type destination-unreachable drop; icmpv6 type packet-too-big drop; }
+    }"""
+
+
+def ipv6_and_mtu(lab: Lab) -> str:
+    """IPv6 flows through the session; TCP gets through although both ends believe in 1500 bytes and nobody is told otherwise."""
+    agent, inside, client = lab.spaces["agent1"], lab.spaces["inside"], lab.clients[0]
+    agent.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+    agent.ip(f"addr add {AGENT6}/64 dev inside nodad")
+    inside.ip(f"addr add {INSIDE6}/64 dev lan nodad")
+    inside.ip(f"route add {POOL6} via {AGENT6}")
+    client.guest.run("modprobe", "-d", "/run/kernel", "ipv6")
+    client.reconfigure(replace(client.how, ipv6=True))
+    dial_all(lab)
+    device = client.link.device
+    eventually("an IPv6 address by router advertisement", lambda: "fd00:30:1:" in client.guest.try_run("ip", "-6", "addr", "show", "dev", device)[1], 15)
+    pings = client.ping(INSIDE6, 10)
+    pings.demand_all(client.name)
+    report.good(f"10 IPv6 pings of {client.name} to {INSIDE6}: none lost, {pings.average_ms:.2f} ms on average")
+    for space in (agent, inside):
+        space.run(["nft", "-f", "-"], stdin=BLOCK_ICMP)
+    client.guest.run("ip", "link", "set", device, "mtu", "1500")
+    capture = inside.capture("inside-syn", "lan", "tcp[tcpflags] & tcp-syn != 0")
+    rates = bulk(client, 2_000_000)
+    capture.stop()
+    said = inside.run(["tcpdump", "-n", "-r", str(lab.run.folder / "captures" / "inside-syn.pcap")])
+    sizes = {int(size) for size in re.findall(r"mss (\d+)", said)}
+    demand(1360 in sizes, f"the client's SYN should have its MSS lowered to 1360; seen: {sizes}")
+    return f"IPv6 ping {pings.average_ms:.2f} ms; MSS 1460 lowered to 1360 on the way, {rates}"

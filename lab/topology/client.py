@@ -33,6 +33,7 @@ class Dialler:
     cipher: str = "aes128-sha1"
     auth: str = "refuse-eap"  # pppd's words for which protocols it takes
     rekey_seconds: int = 0  # of the child SA, by the client; 0: an hour
+    ipv6: bool = False  # inside the session
     reauth_seconds: int = 0  # of the IKE SA, by a new Main Mode; 0: never
 
 
@@ -140,6 +141,7 @@ noauth
 ipcp-accept-local
 ipcp-accept-remote
 usepeerdns
+{"+ipv6" if how.ipv6 else "noipv6"}
 nodefaultroute
 mtu 1400
 mru 1400

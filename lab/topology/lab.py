@@ -40,6 +40,9 @@ class Plan:
     password: str = ""  # of every client; empty: each one's right one
     radius: bool = False  # two RADIUS servers on the core segment, and agents that ask them
     ppp_settings: str = ""  # more of the agents' [ppp]
+    pool_settings: str = ""  # more of the agents' [pool]
+    agent_settings: str = ""  # more tables of the agents' configuration
+    before_agents: Callable[["Lab"], None] | None = None  # starts what agents need beside them
     product: bool = True  # False leaves the edge's public address to the reference server
 
 
@@ -162,9 +165,12 @@ class Lab:
             self.plan.edge_files(self.run.path("edge", "x").parent)
         self._edge = Edge(self.run, self.spaces["edge"], self.plan.edge_settings)
         settings = radius.agent_settings(str(self.run.folder)) if self.plan.radius else ""
+        settings += self.plan.agent_settings
+        if self.plan.before_agents:
+            self.plan.before_agents(self)
         for number in range(1, self.plan.agents + 1):
             self.agents.append(
-                AgentHost(self.run, self.spaces[f"agent{number}"], number, self.plan.clients, settings, self.plan.ppp_settings)
+                AgentHost(self.run, self.spaces[f"agent{number}"], number, self.plan.clients, settings, self.plan.ppp_settings, self.plan.pool_settings)
             )
         names = [agent.name for agent in self.agents]
         eventually(f"{', '.join(names)} in `sluicectl backends`", lambda: self._answers(names), 15)

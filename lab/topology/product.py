@@ -64,7 +64,7 @@ level = "info"
 """
 
 
-def agent_config(run_: Run, number: int, settings: str = "", ppp_settings: str = "") -> str:
+def agent_config(run_: Run, number: int, settings: str = "", ppp_settings: str = "", pool_settings: str = "") -> str:
     folder, name, pool = run_.folder, f"agent{number}", network.pool(number)
     return f"""
 [agent]
@@ -87,6 +87,7 @@ dns = ["{network.INSIDE_HOST}"]
 
 [pool]
 ranges = ["{pool}.2-{pool}.250"]
+{pool_settings}
 
 [users]
 file = "{folder}/{name}/users.toml"
@@ -123,11 +124,11 @@ class Edge:
 
 
 class AgentHost:
-    def __init__(self, run_: Run, namespace: Namespace, number: int, users: int, settings: str = "", ppp_settings: str = "") -> None:
+    def __init__(self, run_: Run, namespace: Namespace, number: int, users: int, settings: str = "", ppp_settings: str = "", pool_settings: str = "") -> None:
         self.number = number
         self.name = f"agent{number}"
         run_.write(f"{self.name}/users.toml", users_file(users))
-        config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number, settings, ppp_settings))
+        config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number, settings, ppp_settings, pool_settings))
         self.process = namespace.start(self.name, [program("sluice-agent"), "--config", str(config)])
 
     @property

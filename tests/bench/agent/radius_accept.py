@@ -1,8 +1,13 @@
-"""A RADIUS server for the benchmark: lets everybody in, each with an address of its own (RFC 2865)."""
+"""A RADIUS server that lets everybody in, each with an address of its own (RFC 2865): for benchmarks and the lab.
+
+    radius_accept.py [FIRST-ADDRESS]
+"""
 
 import hashlib
+import select
 import socket
 import struct
+import sys
 
 SECRET = b"secret"
 ACCEPT, ACCOUNTING_RESPONSE = 2, 5
@@ -28,15 +33,15 @@ def serve(port: int) -> socket.socket:
 
 
 def main() -> None:
-    import select
-
+    first = struct.unpack("!I", socket.inet_aton(sys.argv[1] if len(sys.argv) > 1 else "10.13.10.10"))[0]
     sockets = [serve(1812), serve(1813), serve(1645), serve(1646)]
+    print("serving", flush=True)
     given: dict[bytes, int] = {}
     while True:
         for ready in select.select(sockets, [], [])[0]:
             request, peer = ready.recvfrom(4096)
             key = request[4:20]
-            address = given.setdefault(key, 0x0A0D0A00 + 10 + len(given) % 240)
+            address = given.setdefault(key, first + len(given) % 240)
             ready.sendto(answer(request, address), peer)
 
 

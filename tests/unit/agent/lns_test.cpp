@@ -82,6 +82,7 @@ struct World {
       if (decided.verdict.accepted) {
         decided.policy = policy;
         decided.addresses = ppp::test::addresses();
+        decided.addresses->v6 = v6;
         decided.addresses->remote = IpAddress::v4(0x0a630000 + next_address++);
       }
       lns.decide(decided, now);
@@ -118,6 +119,7 @@ struct World {
   std::vector<ByteVector> tun;
   std::string password = "secret";
   SessionPolicy policy;
+  std::optional<ppp::Ipv6Addresses> v6;
   bool silent = false;
   std::uint16_t path_mtu = 0;
   std::uint32_t next_address = 10;
@@ -302,9 +304,56 @@ TEST(Lns, StrayPacketsAreCounted) {
   packet.insert(packet.begin(), 64, 0);
   EXPECT_FALSE(world.lns.from_tun(packet, 64, 60, world.now));
   EXPECT_EQ(world.lns.drops().read(LnsDrop::kNoRoute), 1U);
-  packet[64] = 0x60;
+  packet[64] = 0x50;
   EXPECT_FALSE(world.lns.from_tun(packet, 64, 60, world.now));
-  EXPECT_EQ(world.lns.drops().read(LnsDrop::kNotIpv4), 1U);
+  EXPECT_EQ(world.lns.drops().read(LnsDrop::kNotIp), 1U);
+}
+
+ByteVector ipv6(const char* from, const char* to, std::size_t size = 80) {
+  ByteVector out(size, 0x5a);
+  out[0] = 0x60;
+  store_be16(out.data() + 4, static_cast<std::uint16_t>(size - 40));
+  out[6] = 59;  // nothing follows
+  out[7] = 64;
+  const auto source = *IpAddress::parse(from), destination = *IpAddress::parse(to);
+  std::copy(source.bytes().begin(), source.bytes().end(), out.begin() + 8);
+  std::copy(destination.bytes().begin(), destination.bytes().end(), out.begin() + 24);
+  return out;
+}
+
+TEST(Lns, Ipv6OfTheLinkAndOfTheDelegatedPrefixReachesItsSessionAndNoOther) {
+  World world;
+  world.v6 = ppp::Ipv6Addresses{.prefix = Prefix::parse("fd00:1:2:3::/64"),
+                                .delegated = Prefix::parse("fd00:9::/48")};
+  world.policy.routes = {*Prefix::parse("10.7.0.0/16")};
+  Dialler& client = world.dial(1);
+  auto config = ppp::test::client_config();
+  config.want_ipv6 = true;
+  client.config = std::make_shared<const ppp::PppConfig>(std::move(config));
+  world.settle();
+  world.v6.reset();
+  world.policy = {};
+  world.dial(2);
+  world.settle();
+  ASSERT_EQ(world.opened.size(), 2U);
+  const auto sent_to = [&](const ByteVector& packet) {
+    ByteVector buffer(64 + packet.size());
+    std::copy(packet.begin(), packet.end(), buffer.begin() + 64);
+    const auto out = world.lns.from_tun(buffer, 64, packet.size(), world.now);
+    return out ? out->key : TunnelKey{};
+  };
+  EXPECT_EQ(sent_to(ipv6("fd00::1", "fd00:1:2:3::77")), client.key);
+  EXPECT_EQ(sent_to(ipv6("fd00::1", "fd00:9:0:5::1")), client.key);
+  EXPECT_EQ(sent_to(test::ipv4(kInside, *IpAddress::parse("10.7.3.4"))), client.key);
+  EXPECT_EQ(sent_to(ipv6("fd00::1", "fd00:1:2:4::77")), TunnelKey{});
+  EXPECT_EQ(world.lns.drops().read(LnsDrop::kNoRoute), 1U);
+  const auto up = ipv6("fd00:1:2:3::77", "fd00::1");
+  world.deliver(client.key, client.ip(up));
+  ASSERT_EQ(world.tun.size(), 1U);
+  EXPECT_EQ(world.tun[0], up);
+  client.ppp->stop("test", "bye", world.now);
+  world.settle();
+  EXPECT_EQ(sent_to(ipv6("fd00::1", "fd00:1:2:3::77")), TunnelKey{});
 }
 
 /// Packets of 1000 octets each way in a second, one a millisecond; how many passed.
