@@ -9,8 +9,9 @@
 namespace sluice::edge {
 namespace {
 
-// An answer to IKE_SA_INIT may name two CAs, which its question has no counterpart for (RFC 7296 §3.7).
-constexpr std::size_t kCertificateRequest = 64;
+// An answer to IKE_SA_INIT names the CAs that we trust, which its question has no counterpart for: a header
+// and a hash for each of five (RFC 7296 §3.7).
+constexpr std::size_t kCertificateRequest = 5 + 5 * 20;
 
 }  // namespace
 
