@@ -28,11 +28,21 @@ def charon_pid(lab: Lab) -> int:
     return int(re.search(r"pid=(\d+)", lines[-1])[1])  # type: ignore[index]
 
 
+def one_id(lab: Lab) -> None:
+    """The only peer's id is the same in the edge's log, in `sluicectl peers` and at its agent."""
+    ident = lab.edge.ctl_json("peers")[0]["correlation"]
+    demand(lab.edge.log.find(rf"IKE SA up id={ident}\b"), f"no 'IKE SA up' of {ident} in {lab.edge.log.path}")
+    for agent in lab.agents:
+        agent.log.wait(rf"session up id={ident}\b", 5)
+    report.good(f"edge, `sluicectl peers` and agent call the client {ident}")
+
+
 def charon_dies(lab: Lab, seconds: int = 12) -> str:
     """charon is killed under traffic: tunnels flow on, it is back and answers, SAs of the old one are tidied when idle."""
     first, second = lab.clients
     first.dial()
     report.good(f"{first.name} is up after {first.link.seconds:.1f} s")
+    one_id(lab)
     mark = lab.edge.log.mark()
     with ThreadPoolExecutor(max_workers=1) as pool:
         traffic = pool.submit(both_ways, first, seconds, RATE)
