@@ -1,8 +1,12 @@
 """Agents in front of L2TP servers that are there already."""
 
+import re
+
 from . import checks, network, report
+from .guest import Guest
 from .lab import Lab
 from .product import PROJECT
+from .reference import PPP_OPTIONS, XL2TPD_CONF
 from .report import demand
 
 SETTINGS = """
@@ -60,4 +64,49 @@ def l2tpns(lab: Lab) -> str:
         client.events.wait("^down", 10, marks[client.name][1])
         client.forget()
     report.good(f"{len(others)} client(s) were told that l2tpns is gone")
-    return f"{len(sources)} clients, {rates}"
+    return f"{len(lab.clients)} clients, {rates}"
+
+
+# xl2tpd, kernel L2TP and pppd in a guest on a link of agent 1's. What comes from it is from addresses that are local to the agent.
+GUEST, GATEWAY, SOURCES = "10.50.1.2", "10.50.1.1", "10.51.0.0/24"
+XL2TPD_SETTINGS = f"""
+[handoff]
+server = "{GUEST}:1701"
+sources = "10.51.0.1-10.51.0.254"
+"""
+
+
+def start_xl2tpd(lab: Lab) -> None:
+    """The guest with xl2tpd; its pppd knows every client's user."""
+    space = lab.spaces["agent1"]
+    space.tap("server0", f"{GATEWAY}/24")
+    space.ip(f"route add local {SOURCES} dev lo")
+    space.ip(f"route add {network.pool(1)}.0/24 via {GUEST}")
+    guest = Guest(lab.run, "server1", space, "server0", f"{GUEST}/24", GATEWAY)
+    guest.wait_ready()
+    guest.write("/etc/xl2tpd/xl2tpd.conf", XL2TPD_CONF)
+    guest.write("/etc/ppp/options", "")
+    guest.write("/etc/ppp/options.server", PPP_OPTIONS)
+    users = "".join(f'user{n} * "password-of-user{n}" *\n' for n in range(1, lab.plan.clients + 1))
+    guest.write("/etc/ppp/chap-secrets", users, 0o600)
+    guest.write("/proc/sys/net/ipv4/ip_forward", "1\n")
+    guest.start("xl2tpd", ["/usr/sbin/xl2tpd", "-D"]).wait(r"Listening on IP address", 30)
+    lab.guests.append(guest)
+    report.good("xl2tpd and pppd serve in a guest beside agent1")
+
+
+def xl2tpd(lab: Lab) -> str:
+    """Clients with equal addresses and ports reach xl2tpd and pppd through an agent, each from an address of its own."""
+    checks.dial_all(lab)
+    said = lab.guests[0].log("xl2tpd").lines
+    sources = {found[1] for line in said if (found := re.search(r"Call established with (10\.51\.0\.\d+)", line))}
+    # The edge's own probe is one more.
+    demand(len(sources) > len(lab.clients), f"xl2tpd saw its peers at {sources}: {said[-5:]}")
+    report.good(f"xl2tpd tells its peers apart: {sorted(sources)}")
+    checks.ping_all(lab)
+    rates = checks.bulk(lab.clients[0], 5_000_000)
+    mark = lab.guests[0].log("xl2tpd").mark()
+    lab.clients[0].hang_up()
+    lab.guests[0].log("xl2tpd").wait(r"Connection closed to 10\.51\.0\.\d+|control_finish: Connection closed", 10, mark)
+    report.good("the end of one reached the server")
+    return f"{len(lab.clients)} clients, {rates}"

@@ -59,6 +59,7 @@ class Lab:
     clients: list[Client] = field(default_factory=list)
     agents: list[AgentHost] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
+    guests: list[Guest] = field(default_factory=list)  # besides the clients
     radius: list[RadiusHost] = field(default_factory=list)
     _edge: Edge | None = None
 
@@ -225,8 +226,8 @@ class Lab:
                 process.stop()
             except Exception as error:
                 note(f"while stopping {process.name}: {error}")
-        for client in self.clients:
-            client.guest.destroy()
+        for guest in [client.guest for client in self.clients] + self.guests:
+            guest.destroy()
 
 
 def together(work: Callable[[Any], T], items: Iterable[Any]) -> list[T]:
