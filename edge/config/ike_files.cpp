@@ -103,7 +103,8 @@ Result<ByteVector, std::string> read_crl(const FilePath& file) {
     const Botan::X509_CRL crl(data);
     // RFC 5280 §5.2.1: it must be there, and charon looks by it only.
     if (crl.authority_key_id().empty())
-      return fault(file, "has no authority key identifier, so that it would not be found; let the CA add one");
+      return fault(file,
+                   "has no authority key identifier, so that it would not be found; let the CA add one");
     const auto der = crl.BER_encode();
     if (der.size() > kLargest) return fault(file, "is larger than 64 KiB, which charon does not take");
     return ByteVector(der.begin(), der.end());
