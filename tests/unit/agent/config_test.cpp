@@ -59,6 +59,22 @@ TEST(AgentConfig, MinimalFileIsGoodAndRelativeToItsFolder) {
   EXPECT_EQ(config.value().pools.ranges.at(0).size(), 1021U);
 }
 
+TEST(AgentConfig, HandOffNeedsNeitherUsersNorAddressesAndItsOwnEndNeedsBoth) {
+  const Files files;
+  const std::string bare = kMinimal.substr(0, kMinimal.find("[ppp]"));
+  const auto good = files.parse(bare + "[handoff]\nserver = \"127.0.0.1:1701\"\n");
+  ASSERT_TRUE(good) << files.errors(bare);
+  EXPECT_TRUE(good.value().hands_off());
+  EXPECT_EQ(good.value().handoff_sources.first, 0x7f400001U);
+  for (const char* lacking : {"ppp.local_address", "pool.ranges", "users"}) {
+    EXPECT_THAT(files.errors(bare), HasSubstr(lacking));
+  }
+  EXPECT_THAT(files.errors(bare + "[handoff]\nserver = \"[::1]:1701\"\n"),
+              HasSubstr("handoff.server: must be"));
+  EXPECT_THAT(files.errors(bare + "[handoff]\nserver = \"127.0.0.1:1701\"\nsources = \"any\"\n"),
+              HasSubstr("handoff.sources: is no range"));
+}
+
 TEST(AgentConfig, SplitRoutesAreIpv4Networks) {
   const Files files;
   const auto with = [&](const std::string& routes) {
