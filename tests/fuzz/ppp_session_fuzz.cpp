@@ -40,9 +40,11 @@ struct Run {
   void respond(Bytes data) {
     for (auto& sent : lone.sent()) {
       if (load_be16(sent.data() + 2) != ppp::kChapProtocol || sent[4] != 1) continue;
-      ByteVector body(50, 0);
-      body[0] = 49;
-      body.insert(body.end(), data.begin(), data.end());
+      ByteVector body(50 + data.size());
+      ByteWriter out(body);
+      out.u8(49);
+      out.zeros(49);
+      out.bytes(data);
       frame(ppp::test::control_frame(ppp::kChapProtocol, 2, sent[5], body));
     }
   }
@@ -95,9 +97,7 @@ struct Run {
     const ByteVector message = data.size() < 8 ? ByteVector(8, 133) : ByteVector(data.begin(), data.end());
     const ByteVector packet =
         ppp::make_icmpv6(ppp::link_local(ids.remote_id), ppp::link_local(ids.local_id), message);
-    ByteVector bytes{0xff, 0x03, 0x00, 0x57};
-    bytes.insert(bytes.end(), packet.begin(), packet.end());
-    frame(bytes);
+    frame(ppp::test::raw_frame(ppp::kIpv6, packet));
   }
   void step(std::uint8_t op, Bytes data) {
     switch (op % 16) {

@@ -61,8 +61,7 @@ class Dial {
     }
   }
   void say(const ByteVector& packet) {
-    ByteVector frame{0xff, 0x03, 0x00, static_cast<std::uint8_t>(packet[0] >> 4 == 4 ? 0x21 : 0x57)};
-    frame.insert(frame.end(), packet.begin(), packet.end());
+    ByteVector frame = test::raw_frame(packet[0] >> 4 == 4 ? kIpv4 : kIpv6, packet);
     pcap_.add(frame);
     server_.on_frame(frame, now);
   }

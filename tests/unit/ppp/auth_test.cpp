@@ -114,9 +114,9 @@ struct ChapServer : Lone {
     challenge = sent_on_open.back();
   }
   void respond() {
-    ByteVector body(17, 1);
+    ByteVector body(18, 1);
     body[0] = 16;
-    body.push_back('u');
+    body[17] = 'u';
     feed(kChapProtocol, Code{2}, challenge[5], body);
   }
   ByteVector challenge;
@@ -189,12 +189,15 @@ struct MsChapServer : Lone {
     MsChallenge peer;
     random.fill(peer);
     const NtResponse response = nt_response(challenge, peer, "alice", *nt_hash(password));
-    ByteVector body{49};
-    body.insert(body.end(), peer.begin(), peer.end());
-    body.resize(body.size() + 8);
-    body.insert(body.end(), response.begin(), response.end());
-    body.push_back(0);
-    for (const char c : std::string_view("alice")) body.push_back(static_cast<std::uint8_t>(c));
+    const std::string_view name = "alice";
+    ByteVector body(50 + name.size());
+    ByteWriter out(body);
+    out.u8(49);
+    out.bytes(peer);
+    out.zeros(8);
+    out.bytes(response);
+    out.u8(0);
+    out.bytes(as_bytes(name));
     last_body = body;
     feed(kChapProtocol, Code{2}, with_id, body);
     return judge();
@@ -269,9 +272,9 @@ TEST(Auth, AnAnswerToTheOldChallengeIsWrongAfterARetryWasAllowed) {
 TEST(Auth, OtherErrorsThanAWrongPasswordAllowNoRetry) {
   MsChapServer server(MsChapServer::allowing(3));
   server.feed(kChapProtocol, Code{2}, server.id, [] {
-    ByteVector body(50, 1);
+    ByteVector body(51, 1);
     body[0] = 49;
-    body.push_back('u');
+    body[50] = 'u';
     return body;
   }());
   AuthVerdict verdict;

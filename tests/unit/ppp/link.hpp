@@ -52,6 +52,15 @@ inline Addresses addresses_with_ipv6() {
   return out;
 }
 
+/// Any payload behind all of a PPP header.
+inline ByteVector raw_frame(Protocol protocol, Bytes payload) {
+  ByteVector frame(4 + payload.size());
+  ByteWriter out(frame);
+  write_header(out, protocol, false, false);
+  out.bytes(payload);
+  return frame;
+}
+
 /// A whole PPP frame with all its header.
 inline ByteVector control_frame(Protocol protocol, std::uint8_t code, std::uint8_t id, Bytes body) {
   ByteVector frame(8 + body.size());

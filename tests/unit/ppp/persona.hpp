@@ -6,6 +6,7 @@
 #include <botan/hash.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <string>
@@ -347,31 +348,33 @@ class PersonaClient {
   }
   void answer(const CpPacket& packet) {
     const Bytes value = packet.body.subspan(1, packet.body[0]);
-    ByteVector body;
-    if (agreed_ == AuthMethod::kMsChapV2) {
+    const std::string_view name = "alice";
+    const bool ms = agreed_ == AuthMethod::kMsChapV2;
+    ByteVector body((ms ? 50 : 17) + name.size());
+    ByteWriter out(body);
+    if (ms) {
       MsChallenge server{}, peer{};
       std::copy_n(value.begin(), std::min(value.size(), server.size()), server.begin());
       random_.fill(peer);
-      const NtResponse response = nt_response(server, peer, "alice", *nt_hash("secret"));
-      body.push_back(49);
-      body.insert(body.end(), peer.begin(), peer.end());
-      body.resize(body.size() + 8);
-      body.insert(body.end(), response.begin(), response.end());
-      body.push_back(0);
+      out.u8(49);
+      out.bytes(peer);
+      out.zeros(8);
+      out.bytes(nt_response(server, peer, name, *nt_hash("secret")));
+      out.u8(0);
     } else {
-      body = md5_answer(packet.id, value);
+      out.u8(16);
+      out.bytes(md5_of(packet.id, value));
     }
-    for (const char c : std::string_view("alice")) body.push_back(static_cast<std::uint8_t>(c));
+    out.bytes(as_bytes(name));
     send(kChapProtocol, 2, packet.id, body);
   }
-  static ByteVector md5_answer(std::uint8_t id, Bytes challenge) {
+  static std::array<std::uint8_t, 16> md5_of(std::uint8_t id, Bytes challenge) {
     const auto hash = Botan::HashFunction::create_or_throw("MD5");
     hash->update(id);
     hash->update("secret");
     hash->update(challenge.data(), challenge.size());
-    ByteVector out(17);
-    out[0] = 16;
-    hash->final(out.data() + 1);
+    std::array<std::uint8_t, 16> out;
+    hash->final(out.data());
     return out;
   }
   void proven(Instant now) {
