@@ -121,6 +121,54 @@ TEST(PppSession, TcpMssIsClampedBothWays) {
   EXPECT_EQ(load_be16(down.data() + down.size() - 2), 1360);
 }
 
+/// A TCP SYN from one address to another with an MSS of 1460, in IPv4 or IPv6.
+ByteVector syn(const IpAddress& from, const IpAddress& to) {
+  const std::size_t header = from.is_v6() ? 40 : 20;
+  ByteVector out(header + 24);
+  ByteWriter writer(out);
+  if (from.is_v6()) {
+    writer.u32(0x60000000);
+    writer.u32(0x00180640);
+  } else {
+    writer.u32(0x4500002c);
+    writer.u32(0);
+    writer.u32(0x40060000);
+  }
+  writer.bytes(from.bytes());
+  writer.bytes(to.bytes());
+  writer.zeros(12);
+  writer.u32(0x60020000);
+  writer.u32(0);
+  writer.u32(0x020405b4);
+  return out;
+}
+
+TEST(PppSession, TcpMssIsClampedBothWaysInBothFamiliesAndEveryCompression) {
+  for (const bool compressed : {false, true}) {
+    PppConfig client = test::client_config();
+    client.request_compression = compressed;
+    client.want_ipv6 = true;
+    client.clamp_mss = false;
+    Pair pair(std::move(client), test::server_config());
+    pair.given = test::addresses_with_ipv6();
+    pair.start();
+    ASSERT_TRUE(pair.run_until([&] { return pair.client_up && pair.client_v6 && pair.server_v6; }));
+    ASSERT_EQ(pair.server_session.lcp().send_pfc(), compressed);
+    for (const bool six : {false, true}) {
+      const IpAddress near = six ? ip("2001:db8:1:7::9") : ip("10.99.0.7");
+      const IpAddress far = six ? ip("2001:db8:f::1") : ip("192.0.2.1");
+      const int wanted = six ? 1340 : 1360;
+      ByteVector frame = framed(pair.client_session, syn(near, far));
+      EXPECT_EQ(load_be16(frame.data() + frame.size() - 2), 1460);
+      const auto up = pair.server_session.on_frame(frame, pair.now);
+      ASSERT_FALSE(up.empty());
+      EXPECT_EQ(load_be16(up.data() + up.size() - 2), wanted);
+      const auto down = framed(pair.server_session, syn(far, near));
+      EXPECT_EQ(load_be16(down.data() + down.size() - 2), wanted);
+    }
+  }
+}
+
 TEST(PppSession, PeersTerminateRequestIsAnsweredAndEndsIt) {
   Pair pair(test::client_config(), test::server_config());
   pair.start();
