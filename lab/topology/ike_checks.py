@@ -277,10 +277,10 @@ def ike_flood(lab: Lab, seconds: int) -> str:
     demand(kept >= 0.95, f"traffic fell to {kept:.0%} of its rate")
     demand(link.seconds < 5, f"a new client needed {link.seconds:.1f} s")
     demand(grown < 50, f"charon grew by {grown:.0f} MB, from {memory.before:.0f} MB")
-    after = f"by {_second_flood(lab, attacker, memory):.1f} MB more in a second flood" if seconds >= WHOLE_FLOOD else "(short form: no second flood)"
+    after = f", by {_second_flood(lab, attacker, memory):.1f} MB more in a second flood" if seconds >= WHOLE_FLOOD else ""
     return (
         f"{said['sent'] / said['seconds']:.0f} forged messages a second, traffic at {kept:.0%} of its rate, {pings.lost} of {pings.sent} pings lost, "
-        f"new client in {link.seconds:.1f} s, charon grew by {grown:.1f} MB and {after}"
+        f"new client in {link.seconds:.1f} s, charon grew by {grown:.1f} MB{after}"
     )
 
 
