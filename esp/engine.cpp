@@ -142,8 +142,10 @@ bool Engine::prepare(SealJob& job) {
   if (job.packet.headroom() < before || job.packet.tailroom() < pad + 2 + s.icv_size) {
     return drop(job, DropReason::kNoRoom);
   }
-  const std::uint64_t last = sa.esn_ ? UINT64_MAX : UINT32_MAX;
-  if (sa.last_sequence_ >= last) return drop(job, DropReason::kSequenceExhausted);
+  if (sa.last_sequence_ >= sa.may_use_) [[unlikely]] {
+    const std::uint64_t last = sa.esn_ ? UINT64_MAX : UINT32_MAX;
+    return drop(job, sa.last_sequence_ >= last ? DropReason::kSequenceExhausted : DropReason::kNotReserved);
+  }
   if (sa.expired_) return drop(job, DropReason::kExpired);
   job.sequence = ++sa.last_sequence_;
 
@@ -169,6 +171,10 @@ bool Engine::prepare(SealJob& job) {
   lay_out(job, s, esp, payload + pad + 2, sa.esn_);
   job.icv = job.text() + job.text_length;
   job.event = sa.count(payload, sa.limits_);
+  if (job.sequence >= sa.ask_at_ && job.event == LimitEvent::kNone) [[unlikely]] {
+    sa.ask_at_ = UINT64_MAX;
+    job.event = LimitEvent::kReserve;
+  }
   return true;
 }
 

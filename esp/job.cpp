@@ -24,6 +24,8 @@ std::string_view drop_reason_name(DropReason reason) {
       return "dummy";
     case DropReason::kExpired:
       return "expired";
+    case DropReason::kNotReserved:
+      return "not-reserved";
     case DropReason::kSequenceExhausted:
       return "sequence-exhausted";
     case DropReason::kNoRoom:

@@ -26,6 +26,7 @@ enum class DropReason : std::uint8_t {
   kDummy,              ///< open: authentic, next header 59: made to be thrown away (RFC 4303 §2.6)
   kExpired,            ///< either: the SA is past its hard limit
   kSequenceExhausted,  ///< seal: no sequence number is left (RFC 4303 §3.3.3)
+  kNotReserved,        ///< seal: sequence numbers are left, but none that are reserved
   kNoRoom,             ///< seal: head or tail room is too small
   kEngineFailure,      ///< either: the engine could not do the job
   kCount
@@ -33,8 +34,8 @@ enum class DropReason : std::uint8_t {
 /// One word for counters: "bad-icv".
 std::string_view drop_reason_name(DropReason reason);
 
-/// A limit of the SA that this packet reached.
-enum class LimitEvent : std::uint8_t { kNone, kSoft, kHard };
+/// A limit of the SA that this packet reached. kReserve: half of its reserved sequence numbers are used.
+enum class LimitEvent : std::uint8_t { kNone, kSoft, kHard, kReserve };
 
 /// What an engine sees of a packet: a key, places in the packet, a nonce. Filled by the pipeline, worked by
 /// the engine. The text lies at esp + text_offset. ICV: a sealing engine writes it to `icv`; an opening

@@ -12,8 +12,8 @@ std::uint64_t or_none(std::uint64_t limit) {
 }
 
 /// Highest sequence number of an SA.
-std::uint64_t last_number(const SaParameters& p) {
-  return p.extended_sequence ? UINT64_MAX : UINT32_MAX;
+std::uint64_t last_number(bool extended_sequence) {
+  return extended_sequence ? UINT64_MAX : UINT32_MAX;
 }
 
 // Room left for a rekey when sequence numbers run out: at a million packets a second a little over four
@@ -27,7 +27,8 @@ SaLimits none_as_largest(const SaLimits& l) {
 // RFC 4303 §3.3.3: a new SA has to be there before the sequence number would cycle.
 SaLimits outbound_limits(const SaParameters& p) {
   SaLimits limits = none_as_largest(p.limits);
-  const std::uint64_t left = last_number(p) - std::min(p.last_sequence, last_number(p));
+  const std::uint64_t last = last_number(p.extended_sequence);
+  const std::uint64_t left = last - std::min(p.last_sequence, last);
   limits.hard_packets = std::min(limits.hard_packets, std::max<std::uint64_t>(left, 1));
   if (left > kRekeyMargin) limits.soft_packets = std::min(limits.soft_packets, left - kRekeyMargin);
   return limits;
@@ -74,6 +75,19 @@ InboundSa::InboundSa(Engine& engine, const SaParameters& p, void* key, std::size
 OutboundSa::OutboundSa(Engine& engine, const SaParameters& p, void* key, std::size_t footprint)
     : Sa(engine, p, key, footprint, outbound_limits(p)),
       last_sequence_(p.last_sequence),
-      limits_(outbound_limits(p)) {}
+      may_use_(p.last_sequence),
+      ask_at_(kNoLimit),
+      limits_(outbound_limits(p)) {
+  reserve(p.reserved);
+}
+
+void OutboundSa::reserve(std::uint64_t last) {
+  last = std::min(last, last_number(extended_sequence()));
+  if (last <= may_use_) return;
+  may_use_ = last;
+  // What is reserved to the very end needs no asking.
+  ask_at_ =
+      last == last_number(extended_sequence()) ? kNoLimit : last_sequence_ + (last - last_sequence_) / 2;
+}
 
 }  // namespace sluice::esp

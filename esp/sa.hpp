@@ -31,8 +31,9 @@ struct SaParameters {
   Bytes encryption_key;  ///< suite->keying_size() bytes, the salt at the end
   Bytes integrity_key;   ///< suite->integrity_key_size bytes
   bool extended_sequence = false;
-  std::uint32_t replay_window = 0;  ///< packets, inbound; 0: ReplayWindow::kDefaultSize
-  std::uint64_t last_sequence = 0;  ///< numbers up to this one count as used (outbound) or seen (inbound)
+  std::uint32_t replay_window = 0;      ///< packets, inbound; 0: ReplayWindow::kDefaultSize
+  std::uint64_t last_sequence = 0;      ///< numbers up to this one count as used (outbound) or seen (inbound)
+  std::uint64_t reserved = UINT64_MAX;  ///< outbound: numbers beyond this one may not be used yet
   SaLimits limits;
 };
 
@@ -119,6 +120,10 @@ class OutboundSa final : public Sa {
  public:
   /// The sequence number last used; 0 before the first packet.
   std::uint64_t last_sequence() const { return last_sequence_; }
+  /// The highest number that may be used.
+  std::uint64_t reserved() const { return may_use_; }
+  /// Numbers up to `last` may be used from now on. Never takes leave back.
+  void reserve(std::uint64_t last);
 
   /// As InboundSa's.
   void prefetch() const { prefetch_lines(this, 0, sizeof(Sa)); }
@@ -129,6 +134,8 @@ class OutboundSa final : public Sa {
   OutboundSa(Engine& engine, const SaParameters& p, void* key, std::size_t footprint);
 
   std::uint64_t last_sequence_;
+  std::uint64_t may_use_;  ///< what is reserved, and what there is
+  std::uint64_t ask_at_;   ///< reaching it gives LimitEvent::kReserve, once
   SaLimits limits_;
 };
 

@@ -70,6 +70,22 @@ ByteVector refuse_sccrq(const SccrqInfo& sccrq, std::string_view text, TunnelId 
   return stop_ccn(sccrq.assigned_tunnel, local, 0, nr, result, error, text);
 }
 
+Observer::Observer(Known known) {
+  client_.tunnel = known.client;
+  agent_.tunnel = known.agent;
+  // What the agent expects is what the client will use next, and what the client has acknowledged is at most
+  // what the agent has sent.
+  client_.next_ns = agent_.nr = known.agent_nr;
+  agent_.next_ns = client_.nr = known.agent_ns;
+  client_.spoke = agent_.spoke = true;
+  client_.seen = agent_.seen = ~std::uint64_t{0};
+  if (known.established) {
+    state_ = ObservedState::kEstablished;
+    sccrq_hash_ = 0;  // whatever SCCRQ comes now is no resend
+  }
+  sessions_ = std::move(known.sessions);
+}
+
 Observation Observer::from_client(Bytes packet) {
   return observe(Side::kClient, packet);
 }

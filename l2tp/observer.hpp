@@ -62,6 +62,17 @@ enum class Observation : std::uint8_t {
 /// included.
 class Observer {
  public:
+  Observer() = default;
+  /// A tunnel in the middle of its life, as its agent tells: it is followed from here on.
+  struct Known {
+    TunnelId client{}, agent{};
+    std::uint16_t agent_ns = 0;  ///< next that the agent sends
+    std::uint16_t agent_nr = 0;  ///< next that it expects of the client
+    bool established = false;
+    std::vector<ObservedSession> sessions{};
+  };
+  explicit Observer(Known known);
+
   /// A control packet (or ZLB) from the client, before it is relayed.
   Observation from_client(Bytes packet);
   /// One from the agent.

@@ -197,6 +197,11 @@ std::optional<MutableBytes> Tunnel::frame_data(SessionId local, MutableBytes buf
   return packet;
 }
 
+SessionId Tunnel::remote_session(SessionId local) const {
+  const auto found = sessions_.find(local);
+  return found == sessions_.end() ? SessionId{} : found->second.remote;
+}
+
 std::size_t Tunnel::sessions_up() const {
   return static_cast<std::size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) {
     return entry.second.state == SessionState::kEstablished;

@@ -158,6 +158,8 @@ class Tunnel {
   bool finished() const { return state_ == TunnelState::kClosed; }
   TunnelId local_id() const { return config_.local_tunnel; }
   TunnelId remote_id() const { return remote_; }
+  /// The peer's id for a session of ours; 0 if there is none.
+  SessionId remote_session(SessionId local) const;
   /// Established sessions.
   std::size_t sessions_up() const;
   /// All sessions, half open ones included.

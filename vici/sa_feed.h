@@ -13,10 +13,14 @@
 
 #include <stdint.h>
 
-#define SF_VERSION 1u
+#define SF_VERSION 2u
 #define SF_MAX_FRAME 66560u /* a 64 KiB datagram and its header */
 #define SF_MAX_KEY 64u
 #define SF_MAX_ID 256u
+#define SF_MAX_NOTE 64u
+#define SF_MAX_SEEN 4096u /* entries in one SF_SEEN */
+/* Sequence numbers that an outbound SA is given at a time: a second's worth at a million packets a second. */
+#define SF_RESERVE_CHUNK (1u << 20)
 
 /* who sends it: P plugin, E edge */
 enum sf_type {
@@ -35,6 +39,10 @@ enum sf_type {
   SF_MAPPING = 13,   /* E, body sf_mapping: a peer moved to a new address or port */
   SF_ALERT = 14,     /* P, body sf_alert: a handshake failed or an IKE SA broke */
   SF_ADOPTED = 15,   /* P, body sf_adopted: an IKE SA took over another's children (IKEv1 re-authentication) */
+  SF_RESERVE = 16,   /* E, body sf_reserve: an outbound SA needs sequence numbers up to `last` */
+  SF_RESERVED = 17,  /* P, body sf_reserve: they will never be used by another edge */
+  SF_SEEN = 18,      /* E, body: sf_seen, as many as fit: how far inbound SAs have got */
+  SF_RESTORED = 19,  /* P, body sf_restored: every SA that was there before this edge has been added */
 };
 
 #define SF_PROTOCOL_ESP 50u
@@ -90,10 +98,13 @@ struct sf_sa {
   uint8_t esn;
   uint8_t ike_version;  /* 1, 2 */
   uint8_t rekeyed;      /* it replaces an older SA of the same child */
-  uint8_t pad;
+  uint8_t restored;     /* it was installed before, by an edge that is gone */
   uint16_t ts_local_port, ts_remote_port; /* 0 any; of the first traffic selectors */
   uint8_t ts_protocol;                    /* 17 for L2TP, 0 any */
   uint8_t pad2[3];
+  uint64_t last_sequence; /* numbers up to this one may have been used (outbound) or were seen (inbound) */
+  uint64_t reserved;      /* outbound: numbers up to this one may be used now */
+  char note[SF_MAX_NOTE]; /* what the edge gave in its reply to the first ADD_SA, NUL-terminated */
   char peer_id[SF_MAX_ID];
 };
 
@@ -117,6 +128,7 @@ struct sf_reply {
   uint64_t last_use; /* seconds since the epoch; 0 never */
   uint32_t status;   /* enum sf_status */
   uint32_t spi;
+  char note[SF_MAX_NOTE]; /* to ADD_SA: what the edge wants to be told with the SA when it starts anew */
 };
 
 struct sf_ike {
@@ -167,6 +179,25 @@ struct sf_mapping {
   uint32_t pad;
   struct sf_address dst;                  /* ours */
   struct sf_address old_remote, new_remote;
+};
+
+struct sf_reserve {
+  struct sf_address dst;
+  uint32_t spi;
+  uint64_t last;   /* sequence number */
+  uint8_t known;   /* in RESERVED: 0 if there is no such SA, so that nobody else will use it either */
+  uint8_t pad[7];
+};
+
+struct sf_seen {
+  uint32_t spi; /* of an inbound SA */
+  uint32_t pad;
+  uint64_t sequence;
+};
+
+struct sf_restored {
+  uint32_t count;  /* of SAs that the edge took */
+  uint32_t failed; /* of those that it did not: charon ends their peers */
 };
 
 #endif

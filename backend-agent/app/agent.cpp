@@ -163,7 +163,9 @@ void Agent::make_uplink() {
   hello.software = "sluice-agent " SLUICE_VERSION;
   uplink_ = std::make_unique<Uplink>(
       UplinkContext{io_, random_, [this](Command command) { worker_->post(std::move(command)); },
-                    [this] { return refusal(); }},
+                    [this] { return refusal(); },
+                    // A server behind us knows nothing of channels that go and come back.
+                    config_.hands_off() ? std::chrono::seconds(0) : config_.edge_grace},
       config_.edges, identity, hello);
 }
 
@@ -313,6 +315,8 @@ void Agent::take(Event event) {
                     LogField("text", says->text)});
   } else if (const auto* failed = std::get_if<ChannelFailed>(&event)) {
     app::log_error("data keys unusable", {LogField("cause", failed->text)});
+  } else if (const auto* described = std::get_if<TunnelsDescribed>(&event)) {
+    uplink_->offer(*described);
   } else if (std::holds_alternative<AllClosed>(event)) {
     authentication_->farewell();
     drain_accounting();

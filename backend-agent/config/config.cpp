@@ -31,6 +31,8 @@ std::vector<app::Setting> settings_for(Config& c, Texts& t) {
       {"agent.data_port", Number{&c.data_port, 1, 65535}, "UDP port for data frames from the edges"},
       {"agent.data_address", &c.data_address, "local address for data frames"},
       {"agent.max_sessions", Number{&c.max_sessions, 0, 1'000'000}, "sessions at most; 0: no limit"},
+      {"agent.edge_grace", &c.edge_grace,
+       "seconds that tunnels wait for an edge that was cut off; 0: not at all"},
       {"tls.ca", Path{&c.tls_ca}, "PEM file of the private CA", true},
       {"tls.certificate", Path{&c.tls_certificate}, "PEM file of this agent's certificate", true},
       {"tls.key", Path{&c.tls_key}, "PEM file of its key", true},

@@ -61,7 +61,8 @@ struct Config {
   std::uint32_t weight = 100;
   std::uint32_t data_port = 4601;
   IpAddress data_address;
-  std::uint32_t max_sessions = 0;  ///< 0: no limit
+  std::uint32_t max_sessions = 0;       ///< 0: no limit
+  std::chrono::seconds edge_grace{60};  ///< how long tunnels wait for an edge that was cut off; 0: not at all
 
   std::vector<EdgeAddress> edges;
   std::filesystem::path tls_ca, tls_certificate, tls_key;

@@ -39,6 +39,7 @@ struct Lns::Tunnel {
   std::vector<std::unique_ptr<Session>> sessions;
   std::optional<Instant> wake;  ///< the earliest entry of wakes_ that counts
   std::optional<Instant> empty_since;
+  bool held = false;  ///< its channel was cut off
   bool down = false;
   bool by_client = false;
   std::string down_text;
@@ -166,6 +167,43 @@ void Lns::close_channel(ChannelId channel, std::string_view text) {
     if (key.channel == channel) keys.push_back(key);
   }
   for (const auto& key : keys) destroy(*find(key), "channel-lost", text);
+}
+
+void Lns::hold_channel(ChannelId channel) {
+  for (const auto& [key, tunnel] : tunnels_) {
+    if (key.channel == channel) tunnel->held = true;
+  }
+}
+
+TunnelsDescribed Lns::describe_tunnels(ChannelId channel) const {
+  TunnelsDescribed out{channel, {}};
+  for (const auto& [key, tunnel] : tunnels_) {
+    if (key.channel != channel || tunnel->down || !tunnel->l2tp.remote_id()) continue;
+    const auto& control = tunnel->l2tp.control();
+    TunnelNumbers& numbers = out.tunnels.emplace_back();
+    numbers = {
+        key, tunnel->l2tp.remote_id(), control.next_ns(), control.expected(), tunnel->l2tp.established(), {}};
+    for (const auto& session : tunnel->sessions) {
+      numbers.sessions.push_back({session->id, tunnel->l2tp.remote_session(session->id)});
+    }
+  }
+  return out;
+}
+
+void Lns::rebind(const RebindTunnel& rebind, Instant now) {
+  auto node = tunnels_.extract(rebind.from);
+  if (node.empty()) return;
+  if (Tunnel* other = find(rebind.to))
+    destroy(*other, "tunnel-replaced", "the edge opened the same relay again");
+  Tunnel& tunnel = *node.mapped();
+  tunnel.spec.key = rebind.to;
+  tunnel.spec.edge_worker = rebind.edge_worker;
+  tunnel.held = false;
+  node.key() = rebind.to;
+  tunnels_.insert(std::move(node));
+  // What is overdue is said at once; the wake under the old key finds no tunnel.
+  tunnel.wake = now;
+  wakes_.push({now, rebind.to});
 }
 
 void Lns::decide(const AuthDecided& decided, Instant now) {
@@ -413,6 +451,7 @@ void Lns::on_timeout(Instant now) {
     Tunnel* tunnel = find(wake.key);
     if (tunnel == nullptr || tunnel->wake != wake.at) continue;
     tunnel->wake.reset();
+    if (tunnel->held) continue;
     tunnel->l2tp.on_timeout(now);
     for (const auto& session : tunnel->sessions) {
       session->ppp.on_timeout(now);

@@ -56,6 +56,11 @@ class Lns {
   void open_tunnel(const TunnelSpec& spec, Instant now);
   void close_tunnel(const TunnelKey& key, std::string_view text);
   void close_channel(ChannelId channel, std::string_view text);
+  /// Its tunnels wait: no timer runs out for them until they are bound anew.
+  void hold_channel(ChannelId channel);
+  TunnelsDescribed describe_tunnels(ChannelId channel) const;
+  /// Nothing happens when `from` is gone.
+  void rebind(const RebindTunnel& rebind, Instant now);
   void decide(const AuthDecided& decided, Instant now);
   void change_policy(const ChangePolicy& change);
   void tell_counters(const AskCounters& ask);

@@ -67,6 +67,20 @@ struct RemoveChannel {
   ChannelId channel;
   std::string text;
 };
+/// The channel was cut off: its keys go; its tunnels wait, their timers stopped, for RebindTunnel or
+/// RemoveChannel.
+struct HoldChannel {
+  ChannelId channel;
+};
+/// Asks for TunnelsDescribed.
+struct DescribeTunnels {
+  ChannelId channel;
+};
+/// A tunnel that waited goes on under another key.
+struct RebindTunnel {
+  TunnelKey from, to;
+  std::uint32_t edge_worker = 0;
+};
 struct OpenTunnel {
   TunnelSpec spec;
 };
@@ -101,8 +115,9 @@ struct CloseAll {
 };
 struct StopWorker {};
 
-using Command = std::variant<StopWorker, InstallPaths, RemoveChannel, OpenTunnel, CloseTunnel, AuthDecided,
-                             ChangePolicy, AskCounters, EndSession, CloseAll>;
+using Command =
+    std::variant<StopWorker, InstallPaths, RemoveChannel, HoldChannel, DescribeTunnels, RebindTunnel,
+                 OpenTunnel, CloseTunnel, AuthDecided, ChangePolicy, AskCounters, EndSession, CloseAll>;
 
 // ---- worker to control
 
@@ -157,9 +172,26 @@ struct ChannelFailed {
   std::string text;
 };
 struct AllClosed {};
+/// What only the worker knows of a tunnel: the peer's ids and where the control connection stands.
+struct TunnelNumbers {
+  TunnelKey key;
+  TunnelId client;
+  std::uint16_t ns = 0;  ///< next to send
+  std::uint16_t nr = 0;  ///< next expected
+  bool established = false;
+  struct SessionIds {
+    SessionId agent, client;
+  };
+  std::vector<SessionIds> sessions;
+};
+/// The tunnels of a channel that are worth resuming.
+struct TunnelsDescribed {
+  ChannelId channel;
+  std::vector<TunnelNumbers> tunnels;
+};
 
-using Event = std::variant<AllClosed, ChannelFailed, AuthAsked, SessionOpened, CountersTold, SessionGone,
-                           TunnelGone, ClientSays>;
+using Event = std::variant<AllClosed, ChannelFailed, TunnelsDescribed, AuthAsked, SessionOpened, CountersTold,
+                           SessionGone, TunnelGone, ClientSays>;
 
 }  // namespace sluice::agent
 

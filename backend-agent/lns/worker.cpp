@@ -139,6 +139,13 @@ void Worker::apply(Command command, Instant now) {
     lns_.close_channel(remove->channel, remove->text);
     if (handoff_) handoff_->close_channel(remove->channel, remove->text);
     carrier_.remove(remove->channel);
+  } else if (const auto* hold = std::get_if<HoldChannel>(&command)) {
+    lns_.hold_channel(hold->channel);
+    carrier_.remove(hold->channel);
+  } else if (const auto* describe = std::get_if<DescribeTunnels>(&command)) {
+    emit(lns_.describe_tunnels(describe->channel));
+  } else if (const auto* rebind = std::get_if<RebindTunnel>(&command)) {
+    lns_.rebind(*rebind, now);
   } else if (handoff_) {
     apply_to_handoff(command, now);
   } else if (auto* open = std::get_if<OpenTunnel>(&command)) {

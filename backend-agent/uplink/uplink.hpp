@@ -3,6 +3,7 @@
 // what the agent has to tell back. Thread: control.
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +14,7 @@
 
 #include "backend-agent/config/config.hpp"
 #include "backend-agent/lns/messages.hpp"
+#include "backend-agent/uplink/keeper.hpp"
 #include "proto/channel/spi_source.hpp"
 #include "proto/transport/channel_dialer.hpp"
 
@@ -25,6 +27,8 @@ struct UplinkContext {
   std::function<void(Command)> post;
   /// Why no tunnel is taken just now; nothing when one is.
   std::function<std::optional<std::string>()> refusal;
+  /// How long tunnels wait for an edge whose channel was cut off; zero: they end with it.
+  Duration grace = std::chrono::seconds(60);
 };
 
 class Uplink final : public transport::AgentChannelHandler {
@@ -42,6 +46,8 @@ class Uplink final : public transport::AgentChannelHandler {
   void session_down(ChannelId channel, const channel::SessionDown& down);
   void close_tunnel(const TunnelKey& key, channel::CloseCause cause, const std::string& text);
   void release(Spi spi) { spis_.release(spi); }
+  /// Answers DescribeTunnels: the tunnels are offered to the edge that came back.
+  void offer(const TunnelsDescribed& described);
   /// The name in its certificate; empty when the channel is gone.
   std::string edge_name(ChannelId channel) const;
   /// Edges whose channel is up.
@@ -54,6 +60,8 @@ class Uplink final : public transport::AgentChannelHandler {
                      std::vector<channel::PathKeys> keys) override;
   void tunnel_open(transport::ChannelDialer& dialer, const channel::TunnelOpen& open) override;
   void tunnel_close(transport::ChannelDialer& dialer, const channel::TunnelClose& close) override;
+  void tunnel_resumed(transport::ChannelDialer& dialer, const channel::TunnelResumed& resumed) override;
+  void tunnel_lost(transport::ChannelDialer& dialer, const channel::TunnelLost& lost) override;
   void channel_down(transport::ChannelDialer& dialer, const channel::Dead& dead) override;
   void connection_failed(transport::ChannelDialer& dialer, const std::string& cause,
                          std::chrono::milliseconds retry_in) override;
@@ -65,11 +73,19 @@ class Uplink final : public transport::AgentChannelHandler {
   };
   std::optional<ChannelId> channel_of(const transport::ChannelDialer& dialer) const;
   transport::ChannelDialer* dialer_of(ChannelId channel) const;
+  EdgeId edge_id(const transport::ChannelDialer& dialer) const;
+  void end_channel(ChannelId channel, const std::string& text);
+  /// Nothing of it waits any more: the worker forgets it, and redialling has time again.
+  void release_waiting(ChannelId channel, EdgeId edge);
+  void watch_grace();
 
   UplinkContext context_;
   channel::RandomSpiSource spis_;
   std::vector<std::unique_ptr<transport::ChannelDialer>> dialers_;
   std::map<ChannelId, Link> links_;
+  TunnelKeeper keeper_;
+  std::map<ChannelId, EdgeId> waiting_;  ///< channels that were cut off, and whose they were
+  boost::asio::steady_timer grace_timer_;
   std::map<const transport::ChannelDialer*, std::string> last_failure_;
   std::uint32_t last_channel_ = 0;
 };

@@ -17,6 +17,9 @@ using app::LogField;
 using transport::UdpPort;
 
 constexpr auto kTick = std::chrono::milliseconds(100);
+// How often a successor's view of inbound sequence numbers is brought up to date: packets of the last half
+// second could be replayed to it.
+constexpr unsigned kSeenTicks = 5;
 
 /// Null where probes are not to log in.
 std::shared_ptr<const ppp::PppConfig> probe_login(const Config& config) {
@@ -135,6 +138,7 @@ void Edge::make_tables() {
                           app::log_info("agent up", {LogField("agent", backend.name),
                                                      LogField("remote", backend.remote.to_string()),
                                                      LogField("weight", backend.hello.weight)});
+                          relays_->on_backend_up(backend);
                           operations_->backend_up(backend_view(backend));
                         },
                     .down =
@@ -290,6 +294,24 @@ void Edge::stop() {
   ike_probe_->stop();
   if (ike_) ike_->stop();
   if (listener_) listener_->stop("the edge is stopping");
+  end_loop();
+}
+
+void Edge::leave() {
+  if (!config_.keep_over_restart) return stop();
+  if (std::exchange(stopping_, true)) return;
+  app::log_info("leaving: charon and the agents keep what they have for the next edge",
+                {LogField("seconds", config_.restart_grace.count())});
+  ike_probe_->stop();
+  if (listener_) listener_->abandon();
+  if (ike_) {
+    ike_->seen(peers_->take_seen());
+    ike_->leave();
+  }
+  end_loop();
+}
+
+void Edge::end_loop() {
   if (operations_) operations_->stop();
   timer_.cancel();
   woken_.cancel();
@@ -328,6 +350,8 @@ void Edge::take(Event event) {
     ike_->moved(moved->inbound, moved->local, moved->old_remote, moved->new_remote);
   } else if (auto* expired = std::get_if<SaExpired>(&event)) {
     ike_->expired(expired->inbound, expired->local, expired->hard);
+  } else if (const auto* low = std::get_if<SequenceLow>(&event)) {
+    ike_->reserve(low->outbound, low->remote, low->reserved + kSequenceChunk);
   } else if (auto* done = std::get_if<FarewellDone>(&event)) {
     relays_->on_farewell_done(*done);
   } else if (auto* arrived = std::get_if<ProbeArrived>(&event)) {
@@ -362,6 +386,7 @@ void Edge::tick() {
   relays_->tick(config_.peer_grace);
   probes_->tick();
   ike_probe_->tick();
+  if (++ticks_ % kSeenTicks == 0) ike_->seen(peers_->take_seen());
   timer_.expires_after(kTick);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && !stopping_) tick();

@@ -43,6 +43,9 @@ class Edge final : public IkeEvents, public StateView {
   std::optional<std::string> reload(Config config);
   /// Tells clients and agents, ends charon. Afterwards the io_context runs dry.
   void stop();
+  /// For a restart: charon and the agents keep what they have for the next edge. As stop() where the
+  /// configuration does not want that.
+  void leave();
 
   // IkeEvents
   void ike_up(const IkePeer& peer) override;
@@ -79,6 +82,7 @@ class Edge final : public IkeEvents, public StateView {
   void take_ike(const IkeArrived& ike);
   void tick();
   void measure_workers(Instant now);
+  void end_loop();
   void end_peer(PeerId peer);
   SessionView session_view(const Relay& relay, const AgentSession* session) const;
   BackendView backend_view(const Backend& backend) const;
@@ -94,6 +98,7 @@ class Edge final : public IkeEvents, public StateView {
   boost::asio::steady_timer timer_;
   bool stopping_ = false;
   bool ike_ready_ = false;
+  unsigned ticks_ = 0;
 
   IkeSender ike_sender_;
   Contacts contacts_;

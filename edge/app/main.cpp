@@ -61,9 +61,11 @@ int run(sluice::edge::Config config, const std::string& file) {
     sluice::edge::Edge edge(io, std::move(config));
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
     boost::asio::signal_set hangup(io, SIGHUP);
-    signals.async_wait([&](const boost::system::error_code& error, int) {
+    // SIGTERM is what a service manager restarts with; SIGINT ends for good.
+    signals.async_wait([&](const boost::system::error_code& error, int number) {
       hangup.cancel();
-      if (!error) edge.stop();
+      if (error) return;
+      number == SIGTERM ? edge.leave() : edge.stop();
     });
     reload_on_hangup(hangup, edge, file);
     edge.start();

@@ -18,7 +18,9 @@ void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentR
   const auto& name = channel.peer().name;
   std::vector<transport::EdgeChannel*> former;
   for (auto& [id, other] : backends_) {
-    if (other.name == name && other.channel != nullptr) former.push_back(other.channel);
+    if (other.name != name || other.channel == nullptr) continue;
+    other.cut_off = other.hello.boot_id == ready.agent.boot_id;
+    former.push_back(other.channel);
   }
   // An agent that was cut off comes back before its old connection is known to be dead.
   for (auto* old : former) old->close("the agent connected anew");
@@ -74,6 +76,7 @@ void Backends::channel_down(transport::EdgeChannel& channel, const channel::Dead
   auto* backend = find(channel);
   if (backend == nullptr) return;
   backend->channel = nullptr;
+  backend->cut_off |= dead.cause == channel::DeadCause::kStreamClosed;
   for (std::uint32_t worker = 0; worker < context_.workers; ++worker) {
     context_.post(worker, RemovePaths{backend->id});
   }

@@ -19,6 +19,9 @@ std::vector<app::Setting> settings_for(Config& c) {
       {"ike.charon", Path{&c.charon}, "strongSwan's daemon"},
       {"ike.plugin", Path{&c.plugin}, "libstrongswan-sluice.so"},
       {"ike.user", &c.ike_user, "user that charon runs as"},
+      {"ike.keep_over_restart", &c.keep_over_restart,
+       "whether charon and the clients outlive a restart of the edge"},
+      {"ike.restart_grace", &c.restart_grace, "seconds that charon stays without an edge"},
       {"dataplane.workers", Number{&c.workers, 0, kMaxWorkers}, "data threads; 0: one for each core"},
       {"dataplane.engine", OneOf{&c.engine, {"auto", "ipsec_mb", "botan"}}, "who encrypts"},
       {"dataplane.replay_window", Number{&c.replay_window, 64, 4096}, "packets"},
@@ -127,6 +130,8 @@ IkeConfig ike_config(const Config& config) {
   ike.user = config.ike_user;
   ike.ike_port = static_cast<std::uint16_t>(config.ike_port);
   ike.natt_port = static_cast<std::uint16_t>(config.natt_port);
+  ike.keep_over_restart = config.keep_over_restart;
+  ike.linger = config.restart_grace;
   ike.listeners.clear();
   for (const auto& listener : config.listeners) ike.listeners.push_back(clone(listener));
   for (const auto& psk : config.psks) {

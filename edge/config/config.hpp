@@ -36,6 +36,8 @@ struct Config {
   std::filesystem::path charon;             ///< empty: found by itself
   std::filesystem::path plugin;             ///< libstrongswan-sluice.so; empty: found by itself
   std::string ike_user;
+  bool keep_over_restart = true;           ///< charon and SAs outlive SIGTERM and crashes
+  std::chrono::seconds restart_grace{60};  ///< how long charon stays without an edge
 
   std::uint32_t workers = 0;  ///< 0: one for each core
   std::string engine = "auto";

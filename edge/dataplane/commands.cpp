@@ -68,7 +68,8 @@ void Pipeline::apply_one(AddSa& command, Instant now, OutgoingBatch& out) {
                                      .integrity_key = spec.integrity_key.bytes(),
                                      .extended_sequence = spec.extended_sequence,
                                      .replay_window = std::max(spec.replay_window, replay_window_),
-                                     .last_sequence = 0,
+                                     .last_sequence = spec.last_sequence,
+                                     .reserved = spec.reserved,
                                      .limits = {spec.lifetime.soft_bytes, spec.lifetime.hard_bytes,
                                                 spec.lifetime.soft_packets, spec.lifetime.hard_packets}};
   if (spec.inbound) {
@@ -81,6 +82,7 @@ void Pipeline::apply_one(AddSa& command, Instant now, OutgoingBatch& out) {
     entry->sa = std::move(*sa);
     entry->stats = command.stats;
     entry->sa->set_user(entry.get());
+    entry->stats->top.add(entry->sa->replay().top());
     limit_by_time(*entry, spec.lifetime, now);
     inbound_.insert(spec.spi.value(), entry.get());
     peer.inbound.push_back(spec.spi);
@@ -159,6 +161,14 @@ void Pipeline::remove_inbound(Spi spi) {
   inbound_owned_.erase(found);
 }
 
+void Pipeline::apply_one(ExtendSa& command, Instant, OutgoingBatch&) {
+  const auto peer = peers_.find(command.peer);
+  if (peer == peers_.end()) return;
+  for (auto& outbound : peer->second->outbound) {
+    if (outbound.spi == command.spi) outbound.sa->reserve(command.last);
+  }
+}
+
 void Pipeline::apply_one(MovePeer& command, Instant, OutgoingBatch&) {
   const auto found = peers_.find(command.peer);
   if (found == peers_.end()) return;
@@ -188,6 +198,24 @@ void Pipeline::apply_one(BindRelay& command, Instant, OutgoingBatch& out) {
   relay.peer->relays.add(relay.agent_tunnel, relay.client_port, &relay);
   control_from_client(relay, command.first_packet);
   send_to_agent(relay, command.first_packet, out);
+}
+
+void Pipeline::apply_one(ResumeRelay& command, Instant, OutgoingBatch&) {
+  const auto peer = peers_.find(command.peer);
+  if (peer == peers_.end()) return drop(Drop::kUnknownTunnel);
+  auto& relay = add_relay(command.relay, {command.backend, command.agent_worker});
+  relay.peer = peer->second.get();
+  relay.client_tunnel = command.client_tunnel;
+  relay.agent_tunnel = command.agent_tunnel;
+  relay.client_port = command.client_port;
+  relay.stats = command.stats;
+  relay.observer = l2tp::Observer({.client = command.client_tunnel,
+                                   .agent = command.agent_tunnel,
+                                   .agent_ns = command.ns,
+                                   .agent_nr = command.nr,
+                                   .established = command.established,
+                                   .sessions = std::move(command.sessions)});
+  relay.peer->relays.add(relay.agent_tunnel, relay.client_port, &relay);
 }
 
 Pipeline::RelayState& Pipeline::add_relay(RelayId id, PathKey key) {
@@ -241,6 +269,7 @@ void Pipeline::apply_one(AddPath& command, Instant, OutgoingBatch&) {
                        .extended_sequence = true,
                        .replay_window = 0,
                        .last_sequence = 0,
+                       .reserved = UINT64_MAX,
                        .limits = {}};
   auto out = in;
   out.spi = command.to_agent;

@@ -123,7 +123,7 @@ void Pipeline::seal_to_clients(OutgoingBatch& out) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const auto& job = jobs[i];
     if (job.event != esp::LimitEvent::kNone) [[unlikely]]
-      report_expiry(job);
+      report_limit(job);
     if (!job.ok()) {
       client_esp_drops_.add(job.result);
       continue;
@@ -138,10 +138,14 @@ void Pipeline::seal_to_clients(OutgoingBatch& out) {
 }
 
 /// The peer's inbound half names the pair.
-void Pipeline::report_expiry(const esp::SealJob& job) {
+void Pipeline::report_limit(const esp::SealJob& job) {
   const auto& peer = *static_cast<const PeerState*>(job.sa->user());
   for (const auto& outbound : peer.outbound) {
     if (outbound.sa.get() != job.sa) continue;
+    if (job.event == esp::LimitEvent::kReserve) {
+      emit_(SequenceLow{peer.id, outbound.spi, peer.remote, outbound.sa->reserved()});
+      continue;
+    }
     emit_(SaExpired{peer.id, outbound.paired_inbound, peer.local, job.event == esp::LimitEvent::kHard});
   }
 }

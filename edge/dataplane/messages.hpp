@@ -28,6 +28,7 @@ struct SaStats {
   Counter packets, bytes;  ///< bytes of the ESP payload
   Counter replayed, unauthentic, malformed;
   Counter last_use;  ///< monotonic seconds, set by add of the difference
+  Counter top;       ///< inbound: newest sequence number, likewise
 };
 
 /// Counters of one relay, "in" being from the client.
@@ -72,6 +73,12 @@ struct RemoveSa {
   PeerId peer;
   Duration grace{};
 };
+/// An outbound SA may use sequence numbers up to `last`.
+struct ExtendSa {
+  Spi spi;
+  PeerId peer;
+  std::uint64_t last = 0;
+};
 struct MovePeer {
   PeerId peer;
   Endpoint local, remote;
@@ -91,6 +98,20 @@ struct BindRelay {
   std::uint16_t client_port = 0;  ///< of L2TP inside ESP
   std::shared_ptr<RelayStats> stats;
   ByteVector first_packet;
+};
+/// Binds a tunnel that an agent kept: its observer begins with what the agent knows. In place of a binding
+/// that is there.
+struct ResumeRelay {
+  RelayId relay;
+  PeerId peer;
+  BackendId backend;
+  std::uint32_t agent_worker = 0;
+  TunnelId client_tunnel, agent_tunnel;
+  std::uint16_t client_port = 0;
+  std::uint16_t ns = 0, nr = 0;  ///< of the agent: next to send, next expected
+  bool established = false;
+  std::vector<l2tp::ObservedSession> sessions;
+  std::shared_ptr<RelayStats> stats;
 };
 struct UnbindRelay {
   RelayId relay;
@@ -135,9 +156,9 @@ struct RemovePaths {
 };
 struct StopWorker {};
 
-using Command = std::variant<std::monostate, ExpectIke, LiveSource, ExpectSpi, AddSa, RemoveSa, MovePeer,
-                             RemovePeer, BindRelay, UnbindRelay, Farewell, SendL2tp, BindProbe, SendProbe,
-                             AddPath, RemovePaths, StopWorker>;
+using Command = std::variant<std::monostate, ExpectIke, LiveSource, ExpectSpi, AddSa, RemoveSa, ExtendSa,
+                             MovePeer, RemovePeer, BindRelay, ResumeRelay, UnbindRelay, Farewell, SendL2tp,
+                             BindProbe, SendProbe, AddPath, RemovePaths, StopWorker>;
 
 // ---- worker to control
 // --------------------------------------------------------------------------------------------
@@ -170,6 +191,13 @@ struct PeerMoved {
   Spi inbound;
   Endpoint local, old_remote, new_remote;
 };
+/// Half of an outbound SA's reserved sequence numbers are used.
+struct SequenceLow {
+  PeerId peer;
+  Spi outbound;
+  Endpoint remote;
+  std::uint64_t reserved = 0;  ///< as far as they are
+};
 struct SaExpired {
   PeerId peer;
   Spi inbound;
@@ -189,6 +217,6 @@ struct ProbeArrived {
 };
 
 using Event = std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired,
-                           FarewellDone, ProbeArrived>;
+                           SequenceLow, FarewellDone, ProbeArrived>;
 
 }  // namespace sluice::edge

@@ -155,9 +155,11 @@ class Pipeline {
   void apply_one(ExpectSpi& command, Instant now, OutgoingBatch& out);
   void apply_one(AddSa& command, Instant now, OutgoingBatch& out);
   void apply_one(RemoveSa& command, Instant now, OutgoingBatch& out);
+  void apply_one(ExtendSa& command, Instant now, OutgoingBatch& out);
   void apply_one(MovePeer& command, Instant now, OutgoingBatch& out);
   void apply_one(RemovePeer& command, Instant now, OutgoingBatch& out);
   void apply_one(BindRelay& command, Instant now, OutgoingBatch& out);
+  void apply_one(ResumeRelay& command, Instant now, OutgoingBatch& out);
   void apply_one(UnbindRelay& command, Instant now, OutgoingBatch& out);
   void apply_one(Farewell& command, Instant now, OutgoingBatch& out);
   void apply_one(SendL2tp& command, Instant now, OutgoingBatch& out);
@@ -168,7 +170,7 @@ class Pipeline {
   void remove_inbound(Spi spi);
   void limit_by_time(InboundEntry& entry, const SaLifetime& lifetime, Instant now);
   void expire_by_time(Instant now);
-  void report_expiry(const esp::SealJob& job);
+  void report_limit(const esp::SealJob& job);
   /// In the tables, joined with its path; without a peer it is a probe's.
   RelayState& add_relay(RelayId id, PathKey path);
   void remove_relay(RelayId relay);

@@ -136,6 +136,7 @@ void Pipeline::take_opened(const esp::OpenJob& job, const transport::RxPacket& f
     return;
   }
   count_packet(*entry.stats, job.packet.length, now);
+  entry.stats->top.add(entry.sa->replay().top() - entry.stats->top.read());
   follow_peer(entry, job, from, local_port);
 
   auto packet = job.packet;

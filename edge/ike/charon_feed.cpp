@@ -32,6 +32,7 @@ Endpoint outer(const Endpoint& endpoint, bool udp_encapsulated) {
 void CharonProvider::Impl::feed_connected(const feed::Hello& hello) {
   if (charon_boot && *charon_boot != hello.boot) {
     app::log_warning("charon started anew; SAs of the old one stay while their clients use them");
+    release_reservations();
     numbers.charon_restarted();
     directions.clear();
     children.clear();
@@ -41,7 +42,36 @@ void CharonProvider::Impl::feed_connected(const feed::Hello& hello) {
     for (const auto& [id, peer] : std::exchange(peers, {})) events.ike_down(id);
   }
   charon_boot = hello.boot;
+  for (const auto& [name, last] : asked) feed->send({0, feed::Reserve{name.second, name.first, last}});
   update_ready();
+}
+
+// Nobody will be told of the SAs of a charon that is gone, so their sequence numbers are this process's
+// alone.
+void CharonProvider::Impl::release_reservations() {
+  asked.clear();
+  directions.each_outbound([this](Spi spi, const IpAddress& destination) {
+    data_plane.reserved(spi, Endpoint{destination, 0}, UINT64_MAX);
+  });
+}
+
+void CharonProvider::Impl::on_reserved(const feed::Reserved& reserved) {
+  const auto found = asked.find({reserved.spi, reserved.destination});
+  if (found == asked.end()) return;
+  if (reserved.known && found->second > reserved.last) return;  // an answer to an earlier question
+  asked.erase(found);
+  data_plane.reserved(reserved.spi, reserved.destination, reserved.known ? reserved.last : UINT64_MAX);
+}
+
+void CharonProvider::Impl::on_restored(const feed::Restored& restored) {
+  if (restored.count + restored.failed > 0) {
+    app::log_info("SAs taken over from the edge before",
+                  {{"sas", restored.count}, {"refused", restored.failed}});
+  }
+  data_plane.restored(restored.count);
+  // Only now, so that each IKE SA that vici lists finds its peer.
+  if (std::exchange(vici_started, true)) return;
+  vici->start();
 }
 
 void CharonProvider::Impl::feed_request(feed::Body& request, feed::Reply& reply) {
@@ -75,6 +105,7 @@ void CharonProvider::Impl::on_add_sa(feed::AddSa& request, feed::Reply& reply) {
   }
   spec.replay_window = 0;  // charon's default; how large it is is the data plane's to say
   const Spi spi = spec.spi;
+  const Endpoint destination_endpoint = spec.destination;
   const IpAddress destination = spec.destination.address;
   const bool inbound = spec.inbound;
   feed::Alert refusal{.remote = inbound ? spec.source : spec.destination,
@@ -87,6 +118,7 @@ void CharonProvider::Impl::on_add_sa(feed::AddSa& request, feed::Reply& reply) {
   reply.status = to_status(data_plane.add_sa(std::move(spec)));
   if (reply.status == SF_OK) {
     directions.add(spi, destination, inbound);
+    reply.note = data_plane.note_of(spi, inbound, destination_endpoint);
   } else if (refusal.ike_version == 1) {
     on_alert(refusal);  // for IKEv2 charon raises it
   }
@@ -116,6 +148,7 @@ void CharonProvider::Impl::on_del_sa(const feed::DelSa& request, feed::Reply& re
   const auto& sa = request.sa;
   const bool inbound = directions.inbound(sa.spi, sa.destination.address, sa.inbound);
   directions.remove(sa.spi, sa.destination.address);
+  std::erase_if(asked, [&](const auto& row) { return row.first.first == sa.spi; });
   reply.status = to_status(data_plane.remove_sa(sa.spi, inbound, sa.destination));
   if (!inbound) return;
   // A child that was replaced by a rekey goes without an event of its own.
@@ -133,6 +166,8 @@ void CharonProvider::Impl::feed_message(const feed::Body& message) {
   }
   if (const auto* alert = std::get_if<feed::Alert>(&message)) return on_alert(*alert);
   if (const auto* adoption = std::get_if<feed::Adopted>(&message)) return on_adopted(*adoption);
+  if (const auto* reserved = std::get_if<feed::Reserved>(&message)) return on_reserved(*reserved);
+  if (const auto* done = std::get_if<feed::Restored>(&message)) return on_restored(*done);
 }
 
 void CharonProvider::Impl::on_alert(const feed::Alert& alert) {

@@ -4,9 +4,11 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +16,10 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <system_error>
 #include <vector>
 
@@ -36,6 +42,7 @@ struct Launch {
   int report;
   pid_t parent;
   const Account* account;
+  bool kept;
 };
 
 /// Gives up every capability for good, also those that exec would give back to root.
@@ -59,7 +66,7 @@ void drop_capabilities() {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const int signal : {SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::signal(signal, SIG_DFL);
-  ::setpgid(0, 0);  // a Ctrl-C is for the edge, which ends charon in order
+  ::setsid();  // a Ctrl-C is for the edge, which ends charon in order
   if (const Account* account = launch.account) {
     if (::setgroups(0, nullptr) != 0 || ::setresgid(account->gid, account->gid, account->gid) != 0 ||
         ::setresuid(account->uid, account->uid, account->uid) != 0) {
@@ -68,8 +75,10 @@ void drop_capabilities() {
   }
   drop_capabilities();
   // After the change of account, which would clear it.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != launch.parent) ::_exit(127);
+  if (!launch.kept) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != launch.parent) ::_exit(127);
+  }
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(launch.output, 1) < 0 || ::dup2(launch.output, 2) < 0) {
     give_up(launch, errno);
@@ -78,6 +87,26 @@ void drop_capabilities() {
   if (::chdir(launch.folder) != 0) give_up(launch, errno);
   ::execve(launch.program, launch.arguments, launch.environment);
   give_up(launch, errno);
+}
+
+/// When a process started, in ticks since the boot (proc(5)): with its number, its name. 0: there is none.
+std::uint64_t start_time(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(in, text);
+  // The second field is in brackets and may hold anything; the start time is the 20th after it.
+  std::istringstream rest(text.substr(std::min(text.rfind(')'), text.size() - 1) + (text.empty() ? 0 : 1)));
+  std::string word;
+  for (int i = 0; i < 20 && rest >> word;) ++i;
+  return rest ? std::strtoull(word.c_str(), nullptr, 10) : 0;
+}
+
+std::string output_path(const CharonProcess::Options& options) {
+  return options.record.native() + ".out";
+}
+
+std::string identity(const CharonProcess::Options& options) {
+  return options.program.native() + '\n' + options.preload.native() + '\n' + options.mark + '\n';
 }
 
 }  // namespace
@@ -96,7 +125,9 @@ CharonProcess::CharonProcess(asio::io_context& io, Options options)
     : options_(std::move(options)), exit_watch_(io), output_(io) {}
 
 CharonProcess::~CharonProcess() {
-  if (pid_ > 0) {
+  if (adopted_) {
+    end_now();
+  } else if (pid_ > 0) {
     ::kill(pid_, SIGKILL);
     while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
     }
@@ -114,15 +145,20 @@ std::optional<std::string> CharonProcess::start() {
   std::string name = program;
   std::array<char*, 2> arguments{name.data(), nullptr};
 
-  int output[2], report[2];
-  if (::pipe2(output, O_CLOEXEC) != 0) return "pipe: " + std::generic_category().message(errno);
-  app::UniqueFd output_read(output[0]), output_write(output[1]);
+  int output = -1, report[2];
+  if (auto error = open_output(output)) return error;
+  app::UniqueFd output_write(output);
   if (::pipe2(report, O_CLOEXEC) != 0) return "pipe: " + std::generic_category().message(errno);
   app::UniqueFd report_read(report[0]), report_write(report[1]);
-  const Launch launch{program.c_str(),    arguments.data(),
-                      variables.data(),   folder.c_str(),
-                      output_write.get(), report_write.get(),
-                      ::getpid(),         options_.account ? &*options_.account : nullptr};
+  const Launch launch{program.c_str(),
+                      arguments.data(),
+                      variables.data(),
+                      folder.c_str(),
+                      output_write.get(),
+                      report_write.get(),
+                      ::getpid(),
+                      options_.account ? &*options_.account : nullptr,
+                      !options_.record.empty()};
   pid_ = ::fork();
   if (pid_ < 0) return "fork: " + std::generic_category().message(errno);
   if (pid_ == 0) run_child(launch);
@@ -139,25 +175,112 @@ std::optional<std::string> CharonProcess::start() {
     pid_ = -1;
     return "starting " + program + ": " + std::generic_category().message(error);
   }
-  ::fcntl(output_read.get(), F_SETFL, O_NONBLOCK);
-  output_.assign(output_read.release());
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   if (pidfd < 0) return "pidfd_open: " + std::generic_category().message(errno);
   exit_watch_.assign(pidfd);
+  write_record();
   watch();
   read_output();
   return std::nullopt;
 }
 
+// One that is kept writes to a named pipe that it has open for reading, too: without a reader its lines are
+// lost, and nothing waits or fails.
+std::optional<std::string> CharonProcess::open_output(int& child_end) {
+  const auto failed = [](const char* what) {
+    return std::string(what) + ": " + std::generic_category().message(errno);
+  };
+  if (options_.record.empty()) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return failed("pipe");
+    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    output_.assign(ends[0]);
+    child_end = ends[1];
+    return std::nullopt;
+  }
+  const std::string path = output_path(options_);
+  ::unlink(path.c_str());
+  if (::mkfifo(path.c_str(), 0600) != 0) return failed("charon's output");
+  child_end = ::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  const int ours = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (child_end < 0 || ours < 0) return failed("charon's output");
+  output_.assign(ours);
+  return std::nullopt;
+}
+
+void CharonProcess::write_record() const {
+  if (options_.record.empty()) return;
+  // Whole or not at all: a process that dies in between leaves no half of it.
+  const std::string temporary = options_.record.native() + ".new";
+  std::ofstream out(temporary, std::ios::trunc);
+  out << pid_ << ' ' << start_time(pid_) << '\n' << identity(options_);
+  out.close();
+  if (!out || ::rename(temporary.c_str(), options_.record.c_str()) != 0) ::unlink(temporary.c_str());
+}
+
+bool CharonProcess::adopt() {
+  std::ifstream in(options_.record);
+  pid_t pid = 0;
+  std::uint64_t started = 0;
+  if (options_.record.empty() || !(in >> pid >> started) || pid <= 1) return false;
+  in.ignore();
+  const std::string known{std::istreambuf_iterator<char>(in), {}};
+  app::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  // The number may be another process's by now; once the descriptor is open it is no more.
+  if (!pidfd || started == 0 || start_time(pid) != started) return false;
+  exit_watch_.assign(pidfd.release());
+  pid_ = pid;
+  adopted_ = true;
+  const int output = ::open(output_path(options_).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (known != identity(options_) || output < 0) {
+    if (output >= 0) ::close(output);
+    end_now();
+    return false;
+  }
+  output_.assign(output);
+  watch();
+  read_output();
+  return true;
+}
+
+/// Orderly, then by force; waits for it.
+void CharonProcess::end_now() {
+  constexpr int kPatienceMs = 2000;
+  for (const int number : {SIGTERM, SIGKILL}) {
+    signal(number);
+    pollfd gone{exit_watch_.native_handle(), POLLIN, 0};
+    if (::poll(&gone, 1, kPatienceMs) > 0) break;
+  }
+  release();
+}
+
+void CharonProcess::release() {
+  boost::system::error_code ignored;
+  exit_watch_.close(ignored);
+  output_.close(ignored);
+  pid_ = -1;
+  adopted_ = false;
+}
+
+void CharonProcess::signal(int number) {
+  if (pid_ > 0) ::syscall(SYS_pidfd_send_signal, exit_watch_.native_handle(), number, nullptr, 0);
+}
+
 void CharonProcess::terminate() {
-  if (pid_ > 0) ::kill(pid_, SIGTERM);
+  signal(SIGTERM);
 }
 void CharonProcess::kill() {
-  if (pid_ > 0) ::kill(pid_, SIGKILL);
+  signal(SIGKILL);
 }
 
 bool CharonProcess::reap() {
   if (pid_ <= 0) return true;
+  if (adopted_) {
+    pollfd gone{exit_watch_.native_handle(), POLLIN, 0};
+    if (::poll(&gone, 1, 0) <= 0) return false;
+    pid_ = -1;
+    return true;
+  }
   if (::waitpid(pid_, &status_, WNOHANG) != pid_) return false;
   pid_ = -1;
   return true;
@@ -168,7 +291,8 @@ void CharonProcess::watch() {
                          [this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
                            if (error || alive.expired() || pid_ <= 0) return;
                            if (!reap()) return watch();
-                           const std::string how = WIFSIGNALED(status_)
+                           const std::string how = adopted_ ? std::string("not a child of ours")
+                                                   : WIFSIGNALED(status_)
                                                        ? "signal " + std::to_string(WTERMSIG(status_))
                                                        : "exit code " + std::to_string(WEXITSTATUS(status_));
                            // The handler may destroy us, and with us the function.

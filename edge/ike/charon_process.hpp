@@ -1,5 +1,6 @@
 #pragma once
-// charon as a child process: started without capabilities, watched, ended with us whatever happens.
+// charon as a process: started without capabilities, watched; ended with us whatever happens, or kept for the
+// process after us.
 
 #include <sys/types.h>
 
@@ -32,6 +33,10 @@ class CharonProcess {
     std::filesystem::path preload;   ///< the plugin, unless it lies in charon's own folder
     std::filesystem::path folder;    ///< working directory
     std::optional<Account> account;  ///< to run as; nothing: ours
+    /// It outlives us: adopt() of a later process finds it by this file. Empty: it ends with us.
+    std::filesystem::path record;
+    /// What must be the same for adopt() beside program and preload: one line.
+    std::string mark;
   };
 
   CharonProcess(boost::asio::io_context& io, Options options);
@@ -46,6 +51,12 @@ class CharonProcess {
 
   /// Nothing if it started, else why not.
   std::optional<std::string> start();
+  /// Takes over the charon that a process before us started with the same options. One that was started
+  /// with others is ended, which takes up to 2 s. False: there is none now.
+  bool adopt();
+  bool adopted() const { return adopted_; }
+  /// Lets go of it: it runs on.
+  void release();
   pid_t pid() const { return pid_; }
   void terminate();
   void kill();
@@ -53,12 +64,17 @@ class CharonProcess {
   bool reap();
 
  private:
+  std::optional<std::string> open_output(int& child_end);
+  void write_record() const;
+  void signal(int number);
+  void end_now();
   void watch();
   void read_output();
   void take_output(std::size_t size);
 
   Options options_;
   pid_t pid_ = -1;
+  bool adopted_ = false;
   int status_ = 0;
   boost::asio::posix::stream_descriptor exit_watch_;
   boost::asio::posix::stream_descriptor output_;

@@ -108,6 +108,12 @@ CharonProcess::Options CharonProvider::Impl::process_options() const {
   if (plugin.parent_path() != kPluginFolder) options.preload = plugin;
   options.folder = config->run_dir;
   options.account = account;
+  if (config->keep_over_restart) {
+    // Beside the folder and not in it: that one is charon's to write.
+    options.record = config->run_dir.native() + ".charon";
+    options.mark = "sa-feed " + std::to_string(SF_VERSION) + ", settings " +
+                   std::to_string(std::hash<std::string>{}(charon_settings(*config, paths)));
+  }
   return options;
 }
 
@@ -131,18 +137,37 @@ void CharonProvider::Impl::start() {
     options.owner_uid = account->uid;
   }
   feed = std::make_unique<feed::FeedServer>(io, std::move(options), *this);
-  process = std::make_unique<CharonProcess>(io, process_options());
   feed->start();
   stopped = false;
-  launch();
+  if (!adopt()) launch();
   vici = std::make_unique<ViciDriver>(io, "unix://" + paths.vici_socket.native(), config, *this);
-  vici->start();
 }
 
-void CharonProvider::Impl::launch() {
+bool CharonProvider::Impl::adopt() {
+  watch_process();
+  if (!process->adopt()) return false;
+  launched = app::now();
+  app::log_info("charon runs already and is taken over",
+                {{"pid", process->pid()}, {"run_dir", config->run_dir.native()}});
+  return true;
+}
+
+void CharonProvider::Impl::watch_process() {
   process = std::make_unique<CharonProcess>(io, process_options());
   process->on_line = [this](const std::string& line) { on_line(line); };
   process->on_exit = [this](const std::string& how) { on_exit(how); };
+}
+
+void CharonProvider::Impl::feed_other_version() {
+  // Its plugin is of another build: it cannot serve us, and what it has cannot be had.
+  if (process && process->adopted()) {
+    app::log_warning("charon has a plugin of another version and is started anew");
+    process->terminate();
+  }
+}
+
+void CharonProvider::Impl::launch() {
+  watch_process();
   last_lines.clear();
   launched = app::now();
   if (const auto error = process->start()) {
@@ -165,6 +190,7 @@ void CharonProvider::Impl::on_exit(const std::string& how) {
   app::log_error("charon ended; established tunnels go on, new ones wait until it is back",
                  {{"how", how}, {"last_lines", said}});
   if (app::now() - launched > kHealthy) backoff = Duration{};
+  release_reservations();
   update_ready();
   relaunch_later();
 }
@@ -211,6 +237,23 @@ void CharonProvider::Impl::stop() {
   told_ready = false;
 }
 
+void CharonProvider::Impl::leave() {
+  if (!config->keep_over_restart) return stop();
+  if (std::exchange(stopped, true)) return;
+  restart_timer.cancel();
+  if (vici) vici->stop();
+  vici.reset();
+  process->release();
+  process.reset();
+  feed->stop();
+  told_ready = false;
+}
+
+void CharonProvider::Impl::reserve(Spi outbound, const Endpoint& destination, std::uint64_t last) {
+  asked[{outbound, destination}] = last;
+  if (feed) feed->send({0, feed::Reserve{destination, outbound, last}});
+}
+
 void CharonProvider::Impl::update_ready() {
   const bool ready = !stopped && feed && feed->connected() && vici && vici->ready();
   if (ready == told_ready) return;
@@ -233,6 +276,24 @@ std::optional<std::string> CharonProvider::reload(IkeConfig config) {
 }
 void CharonProvider::stop() {
   impl_->stop();
+}
+void CharonProvider::leave() {
+  impl_->leave();
+}
+void CharonProvider::reserve(Spi outbound, const Endpoint& destination, std::uint64_t last) {
+  impl_->reserve(outbound, destination, last);
+}
+void CharonProvider::seen(std::span<const SaSeen> sas) {
+  if (!impl_->feed || !impl_->feed->connected()) return;
+  for (const auto& [name, last] : impl_->asked) {
+    impl_->feed->send(
+        {0, feed::Reserve{name.second, name.first, last}});  // the question or its answer was lost
+  }
+  while (!sas.empty()) {
+    const auto part = sas.first(std::min<std::size_t>(sas.size(), SF_MAX_SEEN));
+    impl_->feed->send({0, feed::Seen{{part.begin(), part.end()}}});
+    sas = sas.subspan(part.size());
+  }
 }
 bool CharonProvider::ready() const {
   return impl_->told_ready;

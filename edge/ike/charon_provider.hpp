@@ -9,9 +9,9 @@
 
 namespace sluice::edge {
 
-/// Owns charon: writes its settings, starts it, serves its sa-feed, drives it over vici, starts it again when
-/// it dies. Everything runs on `io`'s one thread, and every call into DataPlane and IkeEvents is made from
-/// there.
+/// Owns charon: writes its settings, starts it or takes over the one that a provider before left, serves its
+/// sa-feed, drives it over vici, starts it again when it dies. Everything runs on `io`'s one thread, and
+/// every call into DataPlane and IkeEvents is made from there.
 ///
 /// IkeSaId values stay unique over charon's restarts. SAs of a charon that died stay with the data plane
 /// (traffic goes on) until their hard lifetime or until the edge removes them; ike_ready tells of the gap.
@@ -30,6 +30,11 @@ class CharonProvider final : public IkeProvider {
   /// Ends charon (SIGTERM, which tells the peers; SIGKILL after 2 s) and waits for it. Idempotent.
   void stop() override;
   void ike_receive(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) override;
+  /// charon stays, for a provider of the same settings in the same run directory; it ends by itself after
+  /// IkeConfig::linger. As stop() where the configuration does not keep it.
+  void leave() override;
+  void reserve(Spi outbound, const Endpoint& destination, std::uint64_t last) override;
+  void seen(std::span<const SaSeen> sas) override;
   void terminate(IkeSaId ike_sa) override;
   void expired(Spi inbound, const Endpoint& local, bool hard) override;
   void moved(Spi inbound, const Endpoint& local, const Endpoint& old_remote,

@@ -35,7 +35,10 @@ struct CharonProvider::Impl final : feed::FeedHandler, ViciEvents, std::enable_s
   void prepare_run_dir();
   void write_settings(const char* name, std::string_view text) const;
   CharonProcess::Options process_options() const;
+  bool adopt();
+  void watch_process();
   void launch();
+  void leave();
   void on_exit(const std::string& how);
   void relaunch_later();
   void on_line(const std::string& line);
@@ -44,6 +47,7 @@ struct CharonProvider::Impl final : feed::FeedHandler, ViciEvents, std::enable_s
   // sa-feed (charon_feed.cpp)
   void feed_connected(const feed::Hello& hello) override;
   void feed_lost() override { update_ready(); }
+  void feed_other_version() override;
   void feed_request(feed::Body& request, feed::Reply& reply) override;
   void feed_message(const feed::Body& message) override;
   void on_get_spi(const feed::GetSpi& request, feed::Reply& reply);
@@ -53,6 +57,10 @@ struct CharonProvider::Impl final : feed::FeedHandler, ViciEvents, std::enable_s
   void on_del_sa(const feed::DelSa& request, feed::Reply& reply);
   void on_alert(const feed::Alert& alert);
   void on_adopted(const feed::Adopted& adopted);
+  void on_reserved(const feed::Reserved& reserved);
+  void on_restored(const feed::Restored& restored);
+  void release_reservations();
+  void reserve(Spi outbound, const Endpoint& destination, std::uint64_t last);
 
   // vici (charon_feed.cpp)
   void vici_ike_up(const IkePeer& peer) override;
@@ -86,9 +94,11 @@ struct CharonProvider::Impl final : feed::FeedHandler, ViciEvents, std::enable_s
   SaDirections directions;
   Children children;
   FailureBook failures;
-  std::map<IkeSaId, IkePeer> peers;    // IKE SAs told to the edge
-  std::map<IkeSaId, IkeSaId> adopted;  // new to old, until the new one is up
-  std::set<IkeSaId> seen;              // while vici lists what there is
+  bool vici_started = false;
+  std::map<std::pair<Spi, Endpoint>, std::uint64_t> asked;  // reservations that charon has not confirmed
+  std::map<IkeSaId, IkePeer> peers;                         // IKE SAs told to the edge
+  std::map<IkeSaId, IkeSaId> adopted;                       // new to old, until the new one is up
+  std::set<IkeSaId> seen;                                   // while vici lists what there is
 };
 
 }  // namespace sluice::edge

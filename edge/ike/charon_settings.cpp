@@ -66,6 +66,7 @@ std::string charon_settings(const IkeConfig& config, const CharonPaths& paths) {
   set("plugins {");
   set("  sluice {");
   set("    socket = " + quoted(paths.feed_socket.native()));
+  if (config.keep_over_restart) set("    linger = " + std::to_string(config.linger.count()));
   set("  }");
   set("  vici {");
   set("    socket = " + quoted("unix://" + paths.vici_socket.native()));

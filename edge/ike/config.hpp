@@ -117,6 +117,10 @@ struct IkeConfig {
   std::chrono::seconds check_interval{1};
   /// charon's log level, 0 to 2; higher ones would print keys and are not accepted.
   int log_level = 1;
+  /// charon outlives this process, however it ends but by stop(), and is taken over by the next one.
+  bool keep_over_restart = false;
+  /// How long charon stays without an edge.
+  std::chrono::seconds linger{60};
   /// charon's worker threads.
   int threads = 16;
 };

@@ -10,10 +10,11 @@ namespace {
 
 // The structures are what the plugin's compiler sees; any change here is a change of SF_VERSION.
 static_assert(sizeof(sf_header) == 8 && sizeof(sf_address) == 20 && sizeof(sf_hello) == 16);
-static_assert(sizeof(sf_get_spi) == 304 && sizeof(sf_sa) == 384 && sizeof(sf_sa_ref) == 48);
-static_assert(sizeof(sf_update_sa) == 96 && sizeof(sf_reply) == 32 && sizeof(sf_ike) == 44);
+static_assert(sizeof(sf_get_spi) == 304 && sizeof(sf_sa) == 464 && sizeof(sf_sa_ref) == 48);
+static_assert(sizeof(sf_update_sa) == 96 && sizeof(sf_reply) == 96 && sizeof(sf_ike) == 44);
 static_assert(sizeof(sf_expire) == 28 && sizeof(sf_mapping) == 68 && sizeof(sf_alert) == 308);
-static_assert(sizeof(sf_adopted) == 8);
+static_assert(sizeof(sf_adopted) == 8 && sizeof(sf_reserve) == 40 && sizeof(sf_seen) == 16);
+static_assert(sizeof(sf_restored) == 8 && kSequenceChunk == SF_RESERVE_CHUNK);
 
 /// Reads structures off a packet; the first fault stays.
 class FrameReader {
@@ -52,7 +53,8 @@ class FrameReader {
     if (raw.family == 0) fail(Fault::kAddress);
     return endpoint(raw);
   }
-  std::string text(const char (&field)[SF_MAX_ID]) {
+  template <std::size_t kSize>
+  std::string text(const char (&field)[kSize]) {
     const auto* end = static_cast<const char*>(std::memchr(field, 0, sizeof(field)));
     if (end == nullptr) {
       fail(Fault::kText);
@@ -132,6 +134,10 @@ AddSa read_add_sa(FrameReader& in) {
   spec.local_port = raw.ts_local_port;
   spec.remote_port = raw.ts_remote_port;
   spec.protocol = raw.ts_protocol;
+  spec.last_sequence = raw.last_sequence;
+  spec.reserved = raw.reserved;
+  spec.restored = in.flag(raw.restored);
+  spec.note = in.text(raw.note);
   in.require(raw.encr_key_size <= SF_MAX_KEY && raw.integ_key_size <= SF_MAX_KEY, Fault::kKeySize);
   if (!in.fault()) {
     spec.encryption_key = Secret(in.bytes(raw.encr_key_size));
@@ -164,7 +170,8 @@ Reply read_reply(FrameReader& in) {
           .packets = raw.packets,
           .last_use = raw.last_use,
           .status = raw.status <= SF_NOT_SUPPORTED ? static_cast<sf_status>(raw.status) : SF_FAILED,
-          .spi = Spi(raw.spi)};
+          .spi = Spi(raw.spi),
+          .note = in.text(raw.note)};
 }
 
 template <class T>
@@ -214,6 +221,30 @@ Adopted read_adopted(FrameReader& in) {
   return {.old_uid = raw.old_uid, .new_uid = raw.new_uid};
 }
 
+template <class T>
+T read_reserve(FrameReader& in) {
+  const auto raw = in.take<sf_reserve>();
+  T out{.destination = in.known_endpoint(raw.dst), .spi = Spi(raw.spi), .last = raw.last};
+  const bool known = in.flag(raw.known);
+  if constexpr (std::is_same_v<T, Reserved>) out.known = known;
+  return out;
+}
+
+Seen read_seen(FrameReader& in) {
+  Seen out;
+  do {
+    const auto raw = in.take<sf_seen>();
+    in.require(raw.spi != 0, Fault::kValue);
+    out.sas.push_back({Spi(raw.spi), raw.sequence});
+  } while (!in.at_end() && !in.fault() && out.sas.size() < SF_MAX_SEEN);
+  return out;
+}
+
+Restored read_restored(FrameReader& in) {
+  const auto raw = in.take<sf_restored>();
+  return {.count = raw.count, .failed = raw.failed};
+}
+
 std::optional<Body> read_body(std::uint16_t type, FrameReader& in) {
   switch (type) {
     case SF_HELLO:
@@ -246,6 +277,14 @@ std::optional<Body> read_body(std::uint16_t type, FrameReader& in) {
       return read_alert(in);
     case SF_ADOPTED:
       return read_adopted(in);
+    case SF_RESERVE:
+      return read_reserve<Reserve>(in);
+    case SF_RESERVED:
+      return read_reserve<Reserved>(in);
+    case SF_SEEN:
+      return read_seen(in);
+    case SF_RESTORED:
+      return read_restored(in);
     default:
       return std::nullopt;
   }

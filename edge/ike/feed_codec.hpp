@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -69,6 +70,7 @@ struct Reply {
   std::uint64_t bytes = 0, packets = 0, last_use = 0;
   sf_status status = SF_OK;
   Spi spi;
+  std::string note{};  ///< to AddSa
 };
 /// SF_IKE_IN, SF_IKE_OUT. The datagram is a view into the parsed packet.
 struct IkeIn {
@@ -104,9 +106,28 @@ struct Adopted {
   std::uint32_t old_uid = 0, new_uid = 0;
 };
 struct Welcome : Hello {};
+/// SF_RESERVE, SF_RESERVED.
+struct Reserve {
+  Endpoint destination;
+  Spi spi;
+  std::uint64_t last = 0;
+};
+struct Reserved {
+  Endpoint destination;
+  Spi spi;
+  std::uint64_t last = 0;
+  bool known = false;
+};
+/// SF_SEEN. At most SF_MAX_SEEN.
+struct Seen {
+  std::vector<SaSeen> sas;
+};
+struct Restored {
+  std::uint32_t count = 0, failed = 0;
+};
 
 using Body = std::variant<Hello, Welcome, GetSpi, AddSa, UpdateSa, QuerySa, DelSa, Flush, Reply, IkeIn,
-                          IkeOut, Expire, Mapping, Alert, Adopted>;
+                          IkeOut, Expire, Mapping, Alert, Adopted, Reserve, Reserved, Seen, Restored>;
 
 struct Frame {
   std::uint32_t id = 0;  ///< of a request and its reply; 0 elsewhere

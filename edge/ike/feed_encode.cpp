@@ -16,9 +16,10 @@ sf_address to_wire(const Endpoint& endpoint) {
   return out;
 }
 
-void put_text(char (&field)[SF_MAX_ID], const std::string& text) {
-  const std::size_t size = std::min(text.find('\0') == std::string::npos ? text.size() : text.find('\0'),
-                                    std::size_t{SF_MAX_ID - 1});
+template <std::size_t kSize>
+void put_text(char (&field)[kSize], const std::string& text) {
+  const std::size_t size =
+      std::min(text.find('\0') == std::string::npos ? text.size() : text.find('\0'), kSize - 1);
   std::memcpy(field, text.data(), size);
 }
 
@@ -97,6 +98,10 @@ struct Serializer {
     out.ts_local_port = spec.local_port;
     out.ts_remote_port = spec.remote_port;
     out.ts_protocol = spec.protocol;
+    out.last_sequence = spec.last_sequence;
+    out.reserved = spec.reserved;
+    out.restored = spec.restored;
+    put_text(out.note, spec.note);
     put_text(out.peer_id, spec.peer_identity);
     return packet(SF_ADD_SA, id, out, spec.encryption_key.bytes(), spec.integrity_key.bytes());
   }
@@ -127,6 +132,7 @@ struct Serializer {
     out.last_use = in.last_use;
     out.status = in.status;
     out.spi = in.spi.value();
+    put_text(out.note, in.note);
     return packet(SF_REPLY, id, out);
   }
   template <class T>
@@ -173,6 +179,33 @@ struct Serializer {
     out.old_uid = in.old_uid;
     out.new_uid = in.new_uid;
     return packet(SF_ADOPTED, id, out);
+  }
+  template <class T>
+  static sf_reserve reserve(const T& in) {
+    sf_reserve out{};
+    out.dst = to_wire(in.destination);
+    out.spi = in.spi.value();
+    out.last = in.last;
+    return out;
+  }
+  Secret operator()(const Reserve& in) const { return packet(SF_RESERVE, id, reserve(in)); }
+  Secret operator()(const Reserved& in) const {
+    sf_reserve out = reserve(in);
+    out.known = in.known;
+    return packet(SF_RESERVED, id, out);
+  }
+  Secret operator()(const Seen& in) const {
+    assert(!in.sas.empty() && in.sas.size() <= SF_MAX_SEEN);
+    std::vector<sf_seen> rows;
+    for (const auto& sa : in.sas) rows.push_back({sa.inbound.value(), 0, sa.sequence});
+    const auto* rest = reinterpret_cast<const std::uint8_t*>(rows.data() + 1);
+    return packet(SF_SEEN, id, rows.front(), Bytes(rest, (rows.size() - 1) * sizeof(sf_seen)));
+  }
+  Secret operator()(const Restored& in) const {
+    sf_restored out{};
+    out.count = in.count;
+    out.failed = in.failed;
+    return packet(SF_RESTORED, id, out);
   }
 };
 

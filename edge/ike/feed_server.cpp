@@ -151,10 +151,13 @@ void FeedServer::on_packet(MutableBytes packet) {
   if (!frame) {
     wipe(packet);
     counters_.add(FeedCounter::kBadFrame);
+    const bool other_version = !welcomed_ && frame.error() == Fault::kVersion;
     app::log_warning(
         "sa-feed: a frame from charon's plugin is not understood, closing; are edge and plugin of one build?",
         {{"fault", describe(frame.error())}});
-    return drop_connection();
+    drop_connection();
+    if (other_version) handler_.feed_other_version();
+    return;
   }
   Body& body = frame->body;
   if (const auto* hello = std::get_if<Hello>(&body)) {
@@ -177,7 +180,9 @@ void FeedServer::on_packet(MutableBytes packet) {
     counters_.add(FeedCounter::kIkeOut);
     return handler_.feed_message(body);
   }
-  if (welcomed_ && (std::holds_alternative<Alert>(body) || std::holds_alternative<Adopted>(body))) {
+  const bool told = std::holds_alternative<Alert>(body) || std::holds_alternative<Adopted>(body) ||
+                    std::holds_alternative<Reserved>(body) || std::holds_alternative<Restored>(body);
+  if (welcomed_ && told) {
     return handler_.feed_message(body);
   }
   counters_.add(FeedCounter::kUnexpectedFrame);

@@ -22,9 +22,11 @@ class FeedHandler {
   /// A plugin said hello; one that was there before is gone.
   virtual void feed_connected(const Hello& hello) = 0;
   virtual void feed_lost() = 0;
+  /// A plugin of another version than this edge's tried to connect.
+  virtual void feed_other_version() {}
   /// Fills `reply` for a request. The handler may take what it wants out of the body.
   virtual void feed_request(Body& request, Reply& reply) = 0;
-  /// IkeOut, Alert, Adopted.
+  /// IkeOut, Alert, Adopted, Reserved, Restored.
   virtual void feed_message(const Body& message) = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ namespace sluice::edge {
 
 /// The IKE daemon's number for one IKE SA. It changes with each re-authentication. 0 means not known.
 using IkeSaId = StrongId<struct IkeSaIdTag, std::uint32_t>;
+
+/// Sequence numbers that an outbound SA is given at a time; it asks for more when half of them are used.
+inline constexpr std::uint64_t kSequenceChunk = std::uint64_t{1} << 20;
 
 /// Traffic and time limits of one SA; 0 means none.
 struct SaLifetime {
@@ -47,6 +51,19 @@ struct SaSpec {
   SaLifetime lifetime;
   std::uint16_t local_port = 0, remote_port = 0;  ///< traffic selectors; 0 any
   std::uint8_t protocol = 0;                      ///< 17, or 0 any
+  /// Sequence numbers up to this one count as used (outbound) or seen (inbound).
+  std::uint64_t last_sequence = 0;
+  /// Outbound: numbers beyond this one need DataPlane::reserved() first.
+  std::uint64_t reserved = UINT64_MAX;
+  /// The SA was installed before, by an edge that is gone; `note` is what that edge gave for it.
+  bool restored = false;
+  std::string note;
+};
+
+/// The newest sequence number that came in on an SA.
+struct SaSeen {
+  Spi inbound;
+  std::uint64_t sequence = 0;
 };
 
 struct SaUsage {
@@ -66,6 +83,12 @@ class DataPlane {
   virtual std::optional<Spi> allocate_spi(IkeSaId ike_sa, const std::string& peer_identity,
                                           const Endpoint& local, const Endpoint& remote) = 0;
   virtual std::optional<SaError> add_sa(SaSpec spec) = 0;
+  /// What a successor of this process needs to know an SA's peer again; given back in SaSpec::note.
+  virtual std::string note_of(Spi spi, bool inbound, const Endpoint& destination) const = 0;
+  /// Sequence numbers of an outbound SA up to `last` are safe to use: no successor will use them again.
+  virtual void reserved(Spi outbound, const Endpoint& destination, std::uint64_t last) = 0;
+  /// All SAs that were there before this process have been told, `count` of them.
+  virtual void restored(std::size_t count) = 0;
   virtual std::optional<SaError> update_sa(Spi spi, bool inbound, const Endpoint& new_source,
                                            const Endpoint& new_destination, bool udp_encapsulated) = 0;
   virtual std::optional<SaError> remove_sa(Spi spi, bool inbound, const Endpoint& destination) = 0;
@@ -112,12 +135,19 @@ class IkeProvider {
   /// Takes a new configuration without ending anything that is up. Nothing: it is being loaded; else what is
   /// wrong with it, and the old one stays.
   virtual std::optional<std::string> reload(IkeConfig config) = 0;
+  /// Ends this side only: the IKE daemon and its SAs stay, for a successor or until they have waited long
+  /// enough. stop() where nothing can stay.
+  virtual void leave() = 0;
   /// An IKE datagram that came in, without non-ESP marker.
   virtual void ike_receive(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) = 0;
   /// Ends an IKE SA and its children, telling the peer.
   virtual void terminate(IkeSaId ike_sa) = 0;
   /// An SA reached a limit.
   virtual void expired(Spi inbound, const Endpoint& local, bool hard) = 0;
+  /// An outbound SA needs sequence numbers up to `last`; DataPlane::reserved() follows.
+  virtual void reserve(Spi outbound, const Endpoint& destination, std::uint64_t last) = 0;
+  /// How far inbound SAs have got, so that a successor takes no older packets. Call it each second or so.
+  virtual void seen(std::span<const SaSeen> sas) = 0;
   /// A peer's authenticated packets come from a new address or port.
   virtual void moved(Spi inbound, const Endpoint& local, const Endpoint& old_remote,
                      const Endpoint& new_remote) = 0;

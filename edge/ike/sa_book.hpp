@@ -34,6 +34,12 @@ class SaDirections {
   void move(Spi spi, const IpAddress& from, const IpAddress& to);
   void remove(Spi spi, const IpAddress& destination) { sas_.erase({spi, destination}); }
   void clear() { sas_.clear(); }
+  template <class F>
+  void each_outbound(F&& call) const {
+    for (const auto& [name, inbound] : sas_) {
+      if (!inbound) call(name.first, name.second);
+    }
+  }
 
  private:
   std::map<std::pair<Spi, IpAddress>, bool> sas_;

@@ -141,10 +141,19 @@ std::optional<SaError> Peers::add_sa(SaSpec spec) {
   PeerId id;
   if (spec.inbound) {
     // An inbound SPI is one of ours, and its low bits already name the worker.
+    if (spec.restored && inbound_.contains(spec.spi)) return std::nullopt;  // told twice
     const auto reserved = reserved_.find(spec.spi);
-    if (reserved == reserved_.end()) return SaError::kNotFound;
-    id = reserved->second;
+    if (reserved != reserved_.end()) {
+      id = reserved->second;
+    } else if (const Peer* old = spec.restored ? restore_peer(spec, local, remote) : nullptr) {
+      id = old->id;
+    }
     if (!peers_.contains(id)) return SaError::kNotFound;
+  } else if (spec.restored) {
+    if (outbound_.contains({spec.spi, remote.address, remote.port})) return std::nullopt;
+    const auto known = by_note_.find(spec.note);
+    if (known == by_note_.end()) return SaError::kNotFound;
+    id = known->second;
   } else {
     id = peer_for(spec.ike_sa, spec.peer_identity, local, remote).id;
   }
@@ -164,7 +173,8 @@ std::optional<SaError> Peers::add_sa(SaSpec spec) {
                              nullptr,
                              {},
                              installed.ike_sa,
-                             {}});
+                             {},
+                             0});
   } else {
     const auto half = std::find_if(peer.children.rbegin(), peer.children.rend(),
                                    [](const ChildSa& child) { return child.in && !child.out; });
@@ -374,6 +384,7 @@ void Peers::remove(PeerId id) {
   }
   peer.children.clear();
   tell_guard(peer);
+  if (peer.restored) by_note_.erase(peer.correlation_id);
   unplace(peer);
   --worker_load_[peer.worker].peers;
   peers_.erase(found);

@@ -29,6 +29,7 @@ struct ChildSa {
   Endpoint out_destination;  ///< where the outbound half was installed towards: with its SPI, its name
   IkeSaId ike_sa;            ///< whose it is; follows when a new IKE SA takes over
   std::optional<Instant> orphan_since;  ///< when that went without taking it along
+  std::uint64_t told_seen = 0;          ///< the newest inbound sequence number that was reported
 };
 
 /// Sums over SAs.
@@ -51,6 +52,7 @@ struct Peer {
   std::set<Spi> spis;                 ///< given out to it, installed or not
   std::vector<ChildSa> children;      ///< oldest first
   SaTotals past;                      ///< of children that are gone
+  bool restored = false;              ///< an edge before this one had it
   std::int64_t up_since = 0;          ///< seconds since the epoch
   std::optional<IpAddress> live_at;   ///< what the IKE guard was told: it has SAs and is there
   std::optional<Instant> bare_since;  ///< when its last child SA went, or it was made without one
@@ -90,6 +92,10 @@ class Peers final : public DataPlane {
                                    const Endpoint& new_destination, bool udp_encapsulated) override;
   std::optional<SaError> remove_sa(Spi spi, bool inbound, const Endpoint& destination) override;
   std::optional<SaUsage> query_sa(Spi spi, bool inbound, const Endpoint& destination) override;
+  /// The peer's correlation id.
+  std::string note_of(Spi spi, bool inbound, const Endpoint& destination) const override;
+  void reserved(Spi outbound, const Endpoint& destination, std::uint64_t last) override;
+  void restored(std::size_t count) override;
   void flush() override;
 
   // What the IKE provider tells of its SAs.
@@ -106,6 +112,12 @@ class Peers final : public DataPlane {
   void tick();
   /// Removes the peer at once, as if its grace time were over.
   void remove(PeerId peer);
+  /// Inbound SAs that got further since the last call.
+  std::vector<SaSeen> take_seen();
+  /// The peer that an edge before this one called so; null where there is none.
+  const Peer* find_restored(const std::string& correlation_id) const;
+  /// All SAs of the time before this process are here again, since when; nothing while they may still come.
+  std::optional<Instant> restored_at() const { return restored_at_; }
 
   const Peer* find(PeerId id) const;
   const Peer* find(IkeSaId ike_sa) const;
@@ -123,6 +135,9 @@ class Peers final : public DataPlane {
   };
 
   Peer& peer_for(IkeSaId ike_sa, const std::string& identity, const Endpoint& local, const Endpoint& remote);
+  /// The peer of an SA that was there before this process; null when it cannot be had on its worker.
+  Peer* restore_peer(const SaSpec& spec, const Endpoint& local, const Endpoint& remote);
+  Peer* place_restored(const SaSpec& spec, const Endpoint& local, const Endpoint& remote);
   Peer& make_peer(const std::string& identity, const Endpoint& local, const Endpoint& remote);
   void attach(Peer& peer, const IkePeer& ike);
   std::uint32_t least_busy_worker() const;
@@ -143,6 +158,8 @@ class Peers final : public DataPlane {
   std::uint32_t next_id_ = 1;
   Instant last_tick_{};
   std::map<PeerId, Peer> peers_;
+  std::unordered_map<std::string, PeerId> by_note_;  ///< restored ones by correlation id
+  std::optional<Instant> restored_at_;
   std::unordered_map<IkeSaId, PeerId> by_ike_;
   std::unordered_multimap<Endpoint, PeerId> by_place_;
   /// Whom to give the next peer: first by CPU in coarse steps, then by number of peers.

@@ -119,6 +119,7 @@ void Relays::place(Relay& relay) {
     relay.tried.push_back(*id);
     relay.backend = *id;
     relay.backend_name = backend.name;
+    relay.agent_boot = backend.hello.boot_id;
     relay.agent_worker = relay.id.value() % backend.hello.workers;
     channel::TunnelOpen open;
     open.relay = relay.id;
@@ -130,6 +131,7 @@ void Relays::place(Relay& relay) {
     open.peer_identity = peer.identity;
     if (!peer.children.empty()) open.cipher = esp::suite(peer.children.back().suite).name;
     open.correlation_id = relay.correlation_id;
+    open.l2tp_port = relay.client_port;
     open.ppp_mtu = ppp_mtu(peer);
     if (backend.channel->open_tunnel(open)) {
       ++backend.placed;
@@ -158,6 +160,7 @@ void Relays::on_agent_event(const Backend& backend, const channel::EdgeEvent& ev
   if (const auto* close = std::get_if<channel::TunnelClose>(&event)) closed_by_agent(backend, *close);
   if (const auto* up = std::get_if<channel::SessionUp>(&event)) session_up(backend, *up);
   if (const auto* down = std::get_if<channel::SessionDown>(&event)) session_down(backend, *down);
+  if (const auto* offer = std::get_if<channel::TunnelResume>(&event)) on_offer(backend, *offer);
 }
 
 void Relays::accepted(const Backend& backend, RelayId id) {
@@ -266,24 +269,32 @@ void Relays::on_observed(TunnelObserved event) {
 }
 
 void Relays::on_backend_down(const Backend& backend, const std::string& cause, bool orderly) {
-  std::vector<RelayId> waiting;
-  std::vector<RelayId> orphans;
+  Ids waiting;
   for (const auto& [id, relay] : relays_) {
-    if (relay.backend != backend.id) continue;
-    (relay.stage == RelayStage::kPlacing ? waiting : orphans).push_back(id);
+    if (relay.backend == backend.id && relay.stage == RelayStage::kPlacing) waiting.push_back(id);
   }
-  app::log(orderly ? app::LogLevel::kInfo : app::LogLevel::kError, orderly ? "agent left" : "agent lost",
-           {LogField("agent", backend.name), LogField("remote", backend.remote.to_string()),
-            LogField("cause", cause), LogField("tunnels", orphans.size())});
+  const Ids orphans = bound_to(backend.id);
+  if (backend.cut_off && !orphans.empty()) {
+    wait_for_agent(backend, cause, orphans.size());
+  } else {
+    agent_lost(backend.name, backend.remote, cause, orphans, orderly);
+  }
   for (const auto id : waiting) {
     take_back(*find(id));
     place(*find(id));
   }
+}
+
+void Relays::agent_lost(const std::string& name, const Endpoint& remote, const std::string& cause,
+                        const Ids& orphans, bool orderly) {
+  app::log(orderly ? app::LogLevel::kInfo : app::LogLevel::kError, orderly ? "agent left" : "agent lost",
+           {LogField("agent", name), LogField("remote", remote.to_string()), LogField("cause", cause),
+            LogField("tunnels", orphans.size())});
   const auto now = context_.now();
   for (std::size_t i = 0; i < orphans.size(); ++i) {
     auto& relay = *find(orphans[i]);
     relay.stage = RelayStage::kFarewell;
-    end_sessions(relay, "agent-lost", "the PPP server " + backend.name + " is gone: " + cause);
+    end_sessions(relay, "agent-lost", "the PPP server " + name + " is gone: " + cause);
     farewells_due_.emplace(now + kFarewellSpread * i / orphans.size(), orphans[i]);
   }
 }
@@ -328,6 +339,7 @@ void Relays::tick(Duration peer_grace) {
     peers_due_.erase(peers_due_.begin());
     if (of(peer).empty()) context_.end_peer(peer);
   }
+  tick_resumption(now);
   if (swept_ && now - *swept_ < kSweep) return;
   swept_ = now;
   sweep(now, peer_grace);

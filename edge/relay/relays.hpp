@@ -46,6 +46,7 @@ struct Relay {
   RelayStage stage = RelayStage::kPlacing;
   BackendId backend;
   std::string backend_name;
+  std::uint64_t agent_boot = 0;  ///< which life of the agent has it
   std::uint32_t agent_worker = 0;
   TunnelId client_tunnel, agent_tunnel;
   std::uint16_t client_port = 0;
@@ -89,6 +90,7 @@ class Relays {
   void on_agent_event(const Backend& backend, const channel::EdgeEvent& event);
   /// Clients of a dead agent are told, spread over some seconds.
   void on_backend_down(const Backend& backend, const std::string& cause, bool orderly);
+  void on_backend_up(const Backend& backend);
   // From the peers.
   void on_peer_gone(const Peer& peer);
   /// Ends tunnels whose peer has had no SA for the grace time, says due farewells. Call each 100 ms or so.
@@ -122,6 +124,32 @@ class Relays {
   void end_sessions(Relay& relay, const std::string& cause, const std::string& text);
   void take_back(Relay& relay);
   void remove(RelayId id);
+  // Resumption (resume.cpp)
+  struct CutOff {
+    std::string name;
+    std::uint64_t boot = 0;
+    Endpoint remote;
+    std::string cause;
+    Instant until;  ///< how long its tunnels wait for it
+  };
+  struct WaitingOffer {
+    BackendId backend;
+    channel::TunnelResume offer;
+    Instant until;
+  };
+  void on_offer(const Backend& backend, const channel::TunnelResume& offer);
+  /// True when the offer was answered.
+  bool answer(const Backend& backend, const channel::TunnelResume& offer);
+  Relay* cut_off_relay(const Backend& backend, const channel::TunnelResume& offer);
+  bool take_over(Relay& relay, const Backend& backend, const channel::TunnelResume& offer);
+  bool resume_for(const Peer& peer, const Backend& backend, const channel::TunnelResume& offer);
+  void lose_offer(const Backend& backend, const channel::TunnelResume& offer, const std::string& text);
+  void wait_for_agent(const Backend& backend, const std::string& cause, std::size_t tunnels);
+  void agent_lost(const std::string& name, const Endpoint& remote, const std::string& cause,
+                  const Ids& orphans, bool orderly);
+  Ids bound_to(BackendId backend) const;
+  void tick_resumption(Instant now);
+  void end_unclaimed(Instant now);
   Relay* find(RelayId id);
   Relay* find(const Backend& backend, RelayId id);
   TunnelId free_tunnel_id(PeerId peer) const;
@@ -133,6 +161,9 @@ class Relays {
   std::map<PeerId, Ids> by_peer_;
   std::map<std::string, std::uint32_t> by_identity_;  ///< tunnels
   std::optional<Instant> swept_;
+  std::map<BackendId, CutOff> cut_off_;  ///< agents that may come back
+  std::vector<WaitingOffer> waiting_;    ///< offers whose peer is not known yet
+  bool unclaimed_ended_ = false;
   std::multimap<Instant, RelayId> farewells_due_;
   std::multimap<Instant, PeerId> peers_due_;  // told farewell, given time to come back
 };

@@ -223,6 +223,8 @@ class Lab:
         """Ends the daemons in order, so that they say good-bye and their logs are whole. Never fails."""
         for process in [agent.process for agent in self.agents] + ([self._edge.process] if self._edge else []) + self.processes + [h.process for h in self.radius if h.process]:
             try:
+                if self._edge and process is self._edge.process:
+                    self._edge.end()
                 process.stop()
             except Exception as error:
                 note(f"while stopping {process.name}: {error}")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,16 @@ class Edge:
 
     def _launch(self) -> Process:
         return self._namespace.start("edge", [program("sluice-edge"), "--config", str(self._config)])
+
+    def restart(self, how: int) -> None:
+        """Ends it by a signal and starts it again at once, as a service manager does."""
+        self.process.kill(how)
+        self.process.wait(5)
+        self.process = self._launch()
+
+    def end(self) -> None:
+        """For good: SIGTERM would leave charon and the sessions to a successor."""
+        self.process.kill(signal.SIGINT)
 
     @property
     def log(self):  # noqa: ANN201

@@ -80,6 +80,18 @@ void AgentControl::on_established(Message& message, Instant now) {
     epoch_ = paths->epoch;
     send(*paths);
     events_.push_back(PathsRenewed{std::move(*paths)});
+  } else if (const auto* resumed = std::get_if<TunnelResumed>(&message)) {
+    if (resumed->edge_worker >= edge_.workers) {
+      return fail(DeadCause::kBadField, "tunnel_resumed names a worker that does not exist");
+    }
+    if (offered_.erase(resumed->resume) == 0) return counts_.add(ControlCount::kStaleRelay);
+    if (!relays_.emplace(resumed->relay, true).second) {
+      return fail(DeadCause::kUnexpected, "tunnel_resumed for a relay id that is open");
+    }
+    events_.push_back(*resumed);
+  } else if (auto* lost = std::get_if<TunnelLost>(&message)) {
+    if (offered_.erase(lost->resume) == 0) return counts_.add(ControlCount::kStaleRelay);
+    events_.push_back(std::move(*lost));
   } else {
     unexpected(message);
   }
@@ -121,6 +133,14 @@ bool AgentControl::session_down(const SessionDown& down) {
   return true;
 }
 
+bool AgentControl::resume_tunnel(const TunnelResume& resume) {
+  if (dead() || !established_ || resume.resume <= last_offer_) return false;
+  last_offer_ = resume.resume;
+  offered_.insert(resume.resume);
+  send(resume);
+  return !dead();
+}
+
 void AgentControl::report_now() {
   if (!dead() && established_) send(load_);
 }
@@ -150,6 +170,7 @@ std::optional<AgentEvent> AgentControl::poll_event() {
 
 void AgentControl::push_dead(Dead dead) {
   relays_.clear();
+  offered_.clear();
   events_.push_back(std::move(dead));
 }
 

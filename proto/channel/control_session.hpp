@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -34,7 +35,7 @@ struct PathsRenewed {
 };
 /// In TunnelRefuse, besides what the agent says, the reason "no answer" once open_timeout went by.
 using EdgeEvent = std::variant<AgentReady, PathsRenewed, LoadReport, TunnelAccept, TunnelRefuse, TunnelClose,
-                               SessionUp, SessionDown, Dead>;
+                               SessionUp, SessionDown, TunnelResume, Dead>;
 
 struct EdgeControlConfig {
   std::string edge_name;
@@ -58,6 +59,11 @@ class EdgeControl final : public ControlCore {
   bool open_tunnel(const TunnelOpen& open, Instant now);
   /// False for a relay that is not open. No event follows.
   bool close_tunnel(RelayId relay, CloseCause cause, const std::string& text);
+  /// Answers a TunnelResume: the tunnel is open and accepted under `relay`. False when the offer is not known
+  /// or answered, the relay id is in use, or the worker does not exist.
+  bool resume_tunnel(const TunnelResumed& resumed);
+  /// Answers it the other way. False when the offer is not known or answered.
+  bool refuse_resume(const TunnelLost& lost);
   /// Offers a new key epoch; PathsRenewed follows. False while not established or while one is under way.
   bool renew_paths();
 
@@ -90,6 +96,7 @@ class EdgeControl final : public ControlCore {
   std::uint64_t keepalives_ = 0;
   std::unordered_map<RelayId, std::optional<Instant>> relays_;  ///< when the answer is due, until accepted
   std::deque<std::pair<Instant, RelayId>> unanswered_;  ///< in order; entries answered since are passed over
+  std::set<std::uint32_t> offered_;                     ///< TunnelResumes not answered yet
   std::deque<EdgeEvent> events_;
 };
 
@@ -101,7 +108,8 @@ struct EdgeReady {
   Welcome edge;
   DataPaths paths;
 };
-using AgentEvent = std::variant<EdgeReady, PathsRenewed, TunnelOpen, TunnelClose, Dead>;
+using AgentEvent =
+    std::variant<EdgeReady, PathsRenewed, TunnelOpen, TunnelClose, TunnelResumed, TunnelLost, Dead>;
 
 struct AgentControlConfig {
   Hello hello;
@@ -127,6 +135,9 @@ class AgentControl final : public ControlCore {
   bool close_tunnel(RelayId relay, CloseCause cause, const std::string& text);
   bool session_up(const SessionUp& up);
   bool session_down(const SessionDown& down);
+  /// Offers a tunnel of the connection before; TunnelResumed, which opens its relay, or TunnelLost follows.
+  /// False while not established, or for a number used before.
+  bool resume_tunnel(const TunnelResume& resume);
 
   std::size_t open_relays() const { return relays_.size(); }
 
@@ -149,6 +160,8 @@ class AgentControl final : public ControlCore {
   Instant deadline_;
   Instant next_report_;
   std::unordered_map<RelayId, bool> relays_;  ///< true once accepted
+  std::set<std::uint32_t> offered_;           ///< resumptions not answered yet
+  std::uint32_t last_offer_ = 0;
   std::deque<AgentEvent> events_;
 };
 

@@ -123,6 +123,14 @@ void EdgeControl::on_established(Message& message, Instant now) {
   } else if (auto* down = std::get_if<SessionDown>(&message)) {
     if (!accepted(down->relay)) return counts_.add(ControlCount::kStaleRelay);
     events_.push_back(std::move(*down));
+  } else if (auto* resume = std::get_if<TunnelResume>(&message)) {
+    if (resume->agent_worker >= agent_.workers) {
+      return fail(DeadCause::kBadField, "tunnel_resume names a worker that does not exist");
+    }
+    if (!offered_.insert(resume->resume).second) {
+      return fail(DeadCause::kUnexpected, "tunnel_resume under a number that is in use");
+    }
+    events_.push_back(std::move(*resume));
   } else {
     unexpected(message);
   }
@@ -150,6 +158,20 @@ bool EdgeControl::close_tunnel(RelayId relay, CloseCause cause, const std::strin
   forget_answered();
   send(TunnelClose{relay, cause, text});
   return true;
+}
+
+bool EdgeControl::resume_tunnel(const TunnelResumed& resumed) {
+  if (dead() || !resumed.relay || relays_.contains(resumed.relay)) return false;
+  if (resumed.edge_worker >= config_.workers || offered_.erase(resumed.resume) == 0) return false;
+  relays_.emplace(resumed.relay, std::nullopt);
+  send(resumed);
+  return !dead();
+}
+
+bool EdgeControl::refuse_resume(const TunnelLost& lost) {
+  if (dead() || offered_.erase(lost.resume) == 0) return false;
+  send(lost);
+  return !dead();
 }
 
 bool EdgeControl::renew_paths() {
@@ -214,6 +236,7 @@ void EdgeControl::push_dead(Dead dead) {
   release_offer();
   relays_.clear();
   unanswered_.clear();
+  offered_.clear();
   events_.push_back(std::move(dead));
 }
 

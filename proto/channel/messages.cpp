@@ -129,6 +129,7 @@ Decoded from_pb(const pb::TunnelOpen& in) {
   f.text("correlation_id", in.correlation_id(), out.correlation_id);
   f.number("ppp_mtu", in.ppp_mtu(), 0, 65535, out.ppp_mtu);
   out.probe = in.probe();
+  f.number("l2tp_port", in.l2tp_port(), 0, kPortMax, out.l2tp_port);
   return f.done(std::move(out));
 }
 
@@ -147,13 +148,17 @@ Decoded from_pb(const pb::TunnelRefuse& in) {
   return f.done(std::move(out));
 }
 
+// A later version's cause is still a close.
+CloseCause cause_from_pb(int cause) {
+  const bool known = cause > 0 && cause < static_cast<int>(CloseCause::kCount);
+  return known ? static_cast<CloseCause>(cause) : CloseCause::kUnspecified;
+}
+
 Decoded from_pb(const pb::TunnelClose& in) {
   Fields f("tunnel_close");
   TunnelClose out;
   f.relay(in.relay_id(), out.relay);
-  // A later version's cause is still a close.
-  if (in.cause() > 0 && in.cause() < static_cast<int>(CloseCause::kCount))
-    out.cause = static_cast<CloseCause>(in.cause());
+  out.cause = cause_from_pb(in.cause());
   f.text("text", in.text(), out.text);
   return f.done(std::move(out));
 }
@@ -193,6 +198,66 @@ Decoded from_pb(const pb::Goodbye& in) {
   Fields f("goodbye");
   Goodbye out;
   f.text("reason", in.reason(), out.reason);
+  return f.done(std::move(out));
+}
+
+ResumedSession session_from_pb(Fields& f, const pb::ResumedSession& in) {
+  ResumedSession out;
+  std::uint16_t agent = 0, client = 0;
+  f.number("session.session_id", in.session_id(), 1, 65535, agent);
+  f.number("session.client_session_id", in.client_session_id(), 0, 65535, client);
+  out.agent = SessionId(agent);
+  out.client = SessionId(client);
+  out.up = in.up();
+  f.text("session.user", in.user(), out.user);
+  f.text("session.auth_method", in.auth_method(), out.auth_method);
+  if (!in.client_ip().empty()) f.address("session.client_ip", in.client_ip(), out.client_ip.emplace());
+  out.started_at = in.started_at();
+  return out;
+}
+
+Decoded from_pb(const pb::TunnelResume& in) {
+  Fields f("tunnel_resume");
+  TunnelResume out;
+  std::uint16_t agent = 0, client = 0;
+  f.number("resume_id", in.resume_id(), 1, UINT32_MAX, out.resume);
+  f.relay(in.relay_id(), out.relay);
+  f.text("correlation_id", in.correlation_id(), out.correlation_id);
+  f.text("peer_identity", in.peer_identity(), out.peer_identity);
+  f.address("client_address", in.client_address(), out.client.address);
+  f.number("client_port", in.client_port(), 0, kPortMax, out.client.port);
+  f.number("l2tp_port", in.l2tp_port(), 0, kPortMax, out.l2tp_port);
+  f.number("assigned_tunnel_id", in.assigned_tunnel_id(), 1, 65535, agent);
+  f.number("client_tunnel_id", in.client_tunnel_id(), 1, 65535, client);
+  out.agent_tunnel = TunnelId(agent);
+  out.client_tunnel = TunnelId(client);
+  f.number("agent_worker", in.agent_worker(), 0, kMaxWorkers - 1, out.agent_worker);
+  f.number("ns", in.ns(), 0, 65535, out.ns);
+  f.number("nr", in.nr(), 0, 65535, out.nr);
+  out.established = in.established();
+  if (std::cmp_greater(in.session_size(), kMaxResumedSessions)) {
+    f.wrong("session");
+  } else {
+    for (const auto& session : in.session()) out.sessions.push_back(session_from_pb(f, session));
+  }
+  return f.done(std::move(out));
+}
+
+Decoded from_pb(const pb::TunnelResumed& in) {
+  Fields f("tunnel_resumed");
+  TunnelResumed out;
+  f.number("resume_id", in.resume_id(), 1, UINT32_MAX, out.resume);
+  f.relay(in.relay_id(), out.relay);
+  f.number("edge_worker", in.edge_worker(), 0, kMaxWorkers - 1, out.edge_worker);
+  return f.done(out);
+}
+
+Decoded from_pb(const pb::TunnelLost& in) {
+  Fields f("tunnel_lost");
+  TunnelLost out;
+  f.number("resume_id", in.resume_id(), 1, UINT32_MAX, out.resume);
+  out.cause = cause_from_pb(in.cause());
+  f.text("text", in.text(), out.text);
   return f.done(std::move(out));
 }
 
@@ -270,6 +335,7 @@ void to_pb(const TunnelOpen& in, pb::ControlMessage& message) {
   out.set_correlation_id(cut(in.correlation_id));
   out.set_ppp_mtu(in.ppp_mtu);
   out.set_probe(in.probe);
+  out.set_l2tp_port(in.l2tp_port);
 }
 
 void to_pb(const TunnelAccept& in, pb::ControlMessage& message) {
@@ -312,6 +378,48 @@ void to_pb(const Goodbye& in, pb::ControlMessage& message) {
   message.mutable_goodbye()->set_reason(cut(in.reason));
 }
 
+void to_pb(const TunnelResume& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_tunnel_resume();
+  out.set_resume_id(in.resume);
+  out.set_relay_id(in.relay.value());
+  out.set_correlation_id(cut(in.correlation_id));
+  out.set_peer_identity(cut(in.peer_identity));
+  out.set_client_address(packed(in.client.address));
+  out.set_client_port(in.client.port);
+  out.set_l2tp_port(in.l2tp_port);
+  out.set_assigned_tunnel_id(in.agent_tunnel.value());
+  out.set_client_tunnel_id(in.client_tunnel.value());
+  out.set_agent_worker(in.agent_worker);
+  out.set_ns(in.ns);
+  out.set_nr(in.nr);
+  out.set_established(in.established);
+  for (const auto& session : in.sessions) {
+    if (std::cmp_equal(out.session_size(), kMaxResumedSessions)) break;
+    auto& to = *out.add_session();
+    to.set_session_id(session.agent.value());
+    to.set_client_session_id(session.client.value());
+    to.set_up(session.up);
+    to.set_user(cut(session.user));
+    to.set_auth_method(cut(session.auth_method));
+    if (session.client_ip) to.set_client_ip(packed(*session.client_ip));
+    to.set_started_at(session.started_at);
+  }
+}
+
+void to_pb(const TunnelResumed& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_tunnel_resumed();
+  out.set_resume_id(in.resume);
+  out.set_relay_id(in.relay.value());
+  out.set_edge_worker(in.edge_worker);
+}
+
+void to_pb(const TunnelLost& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_tunnel_lost();
+  out.set_resume_id(in.resume);
+  out.set_cause(static_cast<pb::CloseCause>(in.cause));
+  out.set_text(cut(in.text));
+}
+
 }  // namespace
 
 std::string_view to_string(CloseCause cause) {
@@ -336,9 +444,9 @@ std::string_view to_string(CloseCause cause) {
 
 std::string_view name_of(const Message& message) {
   static constexpr std::string_view kNames[] = {
-      "unknown",    "hello",        "welcome",       "data_paths",    "load_report",
-      "keep_alive", "tunnel_open",  "tunnel_accept", "tunnel_refuse", "tunnel_close",
-      "session_up", "session_down", "goodbye"};
+      "unknown",     "hello",         "welcome",        "data_paths",   "load_report", "keep_alive",
+      "tunnel_open", "tunnel_accept", "tunnel_refuse",  "tunnel_close", "session_up",  "session_down",
+      "goodbye",     "tunnel_resume", "tunnel_resumed", "tunnel_lost"};
   static_assert(std::size(kNames) == std::variant_size_v<Message>);
   return kNames[message.index()];
 }
@@ -375,6 +483,12 @@ Result<Message, DecodeError> decode(Bytes payload) {
       return from_pb(message.session_down());
     case pb::ControlMessage::kGoodbye:
       return from_pb(message.goodbye());
+    case pb::ControlMessage::kTunnelResume:
+      return from_pb(message.tunnel_resume());
+    case pb::ControlMessage::kTunnelResumed:
+      return from_pb(message.tunnel_resumed());
+    case pb::ControlMessage::kTunnelLost:
+      return from_pb(message.tunnel_lost());
     case pb::ControlMessage::KIND_NOT_SET:
       break;
   }

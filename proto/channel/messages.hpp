@@ -91,8 +91,9 @@ struct TunnelOpen {
   std::string peer_identity;  ///< IKE identity as the peer gave it: escape before printing
   std::string cipher;         ///< of the client's child SA
   std::string correlation_id;
-  std::uint16_t ppp_mtu = 0;  ///< largest PPP payload whose outer packet fits the path; 0: not known
-  bool probe = false;         ///< no client but the edge itself: nothing to log or account
+  std::uint16_t ppp_mtu = 0;    ///< largest PPP payload whose outer packet fits the path; 0: not known
+  bool probe = false;           ///< no client but the edge itself: nothing to log or account
+  std::uint16_t l2tp_port = 0;  ///< the client's UDP port inside ESP; the agent only gives it back
   bool operator==(const TunnelOpen&) const = default;
 };
 struct TunnelAccept {
@@ -143,13 +144,54 @@ struct Goodbye {
   std::string reason;
   bool operator==(const Goodbye&) const = default;
 };
+/// One session of a tunnel that is offered for resumption.
+struct ResumedSession {
+  SessionId agent, client;  ///< each side's own id
+  bool up = false;          ///< PPP is; then the rest is as in SessionUp
+  std::string user;         ///< escape before printing
+  std::string auth_method;
+  std::optional<IpAddress> client_ip;
+  std::uint64_t started_at = 0;  ///< seconds since the epoch
+  bool operator==(const ResumedSession&) const = default;
+};
+/// Agent: it kept this tunnel while the channel was down. Answered by TunnelResumed or TunnelLost.
+struct TunnelResume {
+  std::uint32_t resume = 0;  ///< the agent's number for this offer; not 0
+  RelayId relay;             ///< of the connection before
+  std::string correlation_id;
+  std::string peer_identity;
+  Endpoint client;  ///< as TunnelOpen had it
+  std::uint16_t l2tp_port = 0;
+  TunnelId agent_tunnel, client_tunnel;
+  std::uint32_t agent_worker = 0;
+  std::uint16_t ns = 0;  ///< next that the agent sends
+  std::uint16_t nr = 0;  ///< next that it expects of the client
+  bool established = false;
+  std::vector<ResumedSession> sessions;
+  bool operator==(const TunnelResume&) const = default;
+};
+/// Edge: the tunnel goes on under this relay id.
+struct TunnelResumed {
+  std::uint32_t resume = 0;
+  RelayId relay;
+  std::uint32_t edge_worker = 0;
+  bool operator==(const TunnelResumed&) const = default;
+};
+/// Edge: the tunnel's client is gone, or was never here.
+struct TunnelLost {
+  std::uint32_t resume = 0;
+  CloseCause cause = CloseCause::kUnspecified;
+  std::string text;  ///< escape before printing
+  bool operator==(const TunnelLost&) const = default;
+};
 /// A message of a later version: counted and passed over.
 struct UnknownMessage {
   bool operator==(const UnknownMessage&) const = default;
 };
 
 using Message = std::variant<UnknownMessage, Hello, Welcome, DataPaths, LoadReport, KeepAlive, TunnelOpen,
-                             TunnelAccept, TunnelRefuse, TunnelClose, SessionUp, SessionDown, Goodbye>;
+                             TunnelAccept, TunnelRefuse, TunnelClose, SessionUp, SessionDown, Goodbye,
+                             TunnelResume, TunnelResumed, TunnelLost>;
 /// The message's name as the schema has it, for logs.
 std::string_view name_of(const Message& message);
 
@@ -160,6 +202,8 @@ struct DecodeError {
 
 /// One frame's payload. Strings longer than kMaxText bytes are an error, not cut.
 inline constexpr std::size_t kMaxText = 1024;
+/// Sessions of one TunnelResume at most.
+inline constexpr std::size_t kMaxResumedSessions = 64;
 Result<Message, DecodeError> decode(Bytes payload);
 /// The protobuf payload, without its length. Strings are cut to kMaxText bytes.
 ByteVector encode(const Message& message);

@@ -60,6 +60,7 @@ struct State : std::enable_shared_from_this<State> {
   bool stopped = false;
   bool up = false;
   bool was_up = false;  ///< in this attempt
+  bool urgent = false;
   std::string failure;  ///< why this attempt failed before it was up
   channel::LoadReport load;
   net::steady_timer timer;
@@ -76,13 +77,13 @@ net::awaitable<void> State::run() {
     const auto cause = co_await attempt();
     pump.reset();
     if (!wanted()) co_return;
-    if (was_up) wait = config.backoff_min;
+    if (was_up) wait = urgent ? config.backoff_urgent_min : config.backoff_min;
     const milliseconds pause = jittered(wait);
     if (cause) handler.connection_failed(*owner, *cause, pause);
     if (!wanted()) co_return;
     timer.expires_after(pause);
     co_await timer.async_wait(kAwait);
-    wait = std::min(wait * 2, config.backoff_max);
+    wait = std::min(wait * 2, urgent ? config.backoff_urgent_max : config.backoff_max);
   }
 }
 
@@ -189,6 +190,10 @@ void State::on_event(channel::AgentEvent& event) {
     handler.tunnel_open(*owner, *open);
   } else if (const auto* close = std::get_if<channel::TunnelClose>(&event)) {
     handler.tunnel_close(*owner, *close);
+  } else if (const auto* resumed = std::get_if<channel::TunnelResumed>(&event)) {
+    handler.tunnel_resumed(*owner, *resumed);
+  } else if (const auto* lost = std::get_if<channel::TunnelLost>(&event)) {
+    handler.tunnel_lost(*owner, *lost);
   }
 }
 
@@ -236,6 +241,10 @@ class Dialer final : public ChannelDialer {
   bool session_down(const channel::SessionDown& down) override {
     return command([&](auto& core) { return core.session_down(down); });
   }
+  bool resume_tunnel(const channel::TunnelResume& resume) override {
+    return command([&](auto& core) { return core.resume_tunnel(resume); });
+  }
+  void set_urgent(bool urgent) override { state_->urgent = urgent; }
   void set_load(const channel::LoadReport& load, bool now) override {
     state_->load = load;
     command([&](auto& core) {

@@ -26,6 +26,8 @@ struct ChannelDialerConfig {
   std::chrono::milliseconds connect_timeout{5000};  ///< TCP, then the same again for TLS
   std::chrono::milliseconds backoff_min{500};
   std::chrono::milliseconds backoff_max{15000};
+  /// Instead of both while tunnels wait for the edge to come back (set_urgent).
+  std::chrono::milliseconds backoff_urgent_min{100}, backoff_urgent_max{800};
 };
 
 /// Where the edge is, once the channel is up.
@@ -52,6 +54,8 @@ class AgentChannelHandler {
                              std::vector<channel::PathKeys> keys) = 0;
   virtual void tunnel_open(ChannelDialer& dialer, const channel::TunnelOpen& open) = 0;
   virtual void tunnel_close(ChannelDialer& dialer, const channel::TunnelClose& close) = 0;
+  virtual void tunnel_resumed(ChannelDialer& dialer, const channel::TunnelResumed& resumed) = 0;
+  virtual void tunnel_lost(ChannelDialer& dialer, const channel::TunnelLost& lost) = 0;
   virtual void channel_down(ChannelDialer& dialer, const channel::Dead& dead) = 0;
   /// An attempt that failed, and when the next is made: one line for the log.
   virtual void connection_failed(ChannelDialer& dialer, const std::string& cause,
@@ -80,6 +84,9 @@ class ChannelDialer {
   virtual bool close_tunnel(RelayId relay, channel::CloseCause cause, const std::string& text) = 0;
   virtual bool session_up(const channel::SessionUp& up) = 0;
   virtual bool session_down(const channel::SessionDown& down) = 0;
+  virtual bool resume_tunnel(const channel::TunnelResume& resume) = 0;
+  /// Tunnels wait for this edge: redial in shorter intervals from the next attempt on.
+  virtual void set_urgent(bool urgent) = 0;
   /// What the load reports say from now on; kept over reconnections. `now` sends one out of turn.
   virtual void set_load(const channel::LoadReport& load, bool now = false) = 0;
 };

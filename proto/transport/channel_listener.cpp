@@ -78,6 +78,12 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
   bool close_tunnel(RelayId relay, channel::CloseCause cause, const std::string& text) override {
     return poked(pump_->core().close_tunnel(relay, cause, text));
   }
+  bool resume_tunnel(const channel::TunnelResumed& resumed) override {
+    return poked(pump_->core().resume_tunnel(resumed));
+  }
+  bool refuse_resume(const channel::TunnelLost& lost) override {
+    return poked(pump_->core().refuse_resume(lost));
+  }
   bool renew_paths() override { return poked(pump_->core().renew_paths()); }
   void close(const std::string& reason) override {
     pump_->core().close(reason);
@@ -86,6 +92,10 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
   /// As close(), but the handler hears of it before this returns.
   void close_now(const std::string& reason) {
     pump_->core().close(reason);
+    pump_->drain();
+  }
+  void abandon_now() {
+    pump_->core().on_stream_closed("this edge restarts");
     pump_->drain();
   }
 
@@ -231,6 +241,13 @@ class Listener final : public ChannelListener {
     const auto sessions = shared_->sessions;
     for (const auto& [id, session] : sessions) session->close_now(reason);
     shared_->handler = nullptr;
+  }
+  void abandon() override {
+    ErrorCode ignored;
+    acceptor_->close(ignored);
+    shared_->handler = nullptr;
+    const auto sessions = shared_->sessions;
+    for (const auto& [id, session] : sessions) session->abandon_now();
   }
   const CounterArray<ListenerCount>& counts() const override { return shared_->counts; }
 

@@ -35,6 +35,8 @@ class EdgeChannel {
   /// As in channel::EdgeControl.
   virtual bool open_tunnel(const channel::TunnelOpen& open) = 0;
   virtual bool close_tunnel(RelayId relay, channel::CloseCause cause, const std::string& text) = 0;
+  virtual bool resume_tunnel(const channel::TunnelResumed& resumed) = 0;
+  virtual bool refuse_resume(const channel::TunnelLost& lost) = 0;
   virtual bool renew_paths() = 0;
   /// Goodbye, then close; channel_down() follows.
   virtual void close(const std::string& reason) = 0;
@@ -83,6 +85,8 @@ class ChannelListener {
   /// Takes no more connections, says goodbye on all; channel_down() is called for each before this returns,
   /// so do not call it from a handler.
   virtual void stop(const std::string& reason) = 0;
+  /// The same without a goodbye, as if this program had died: agents keep their tunnels for its successor.
+  virtual void abandon() = 0;
   virtual const CounterArray<ListenerCount>& counts() const = 0;
 };
 

@@ -77,11 +77,20 @@ void command(EdgeControl& core, std::uint8_t what, std::uint8_t relay, Instant n
   if (what == 1) core.open_tunnel(an_open(relay), now);
   if (what == 2) core.close_tunnel(RelayId(relay), CloseCause::kAdmin, "x");
   if (what == 3) core.renew_paths();
+  if (what == 3) core.resume_tunnel({relay, RelayId(relay), 0});
+  if (what == 2) core.refuse_resume({relay, CloseCause::kPeerGone, "x"});
 }
 void command(AgentControl& core, std::uint8_t what, std::uint8_t relay, Instant) {
   if (what == 1) core.accept(RelayId(relay));
   if (what == 2) core.refuse(RelayId(relay), "no");
   if (what == 3) core.session_up({RelayId(relay), SessionId(1), "u", "pap", {}, 0});
+  if (what == 2) {
+    TunnelResume resume;
+    resume.resume = relay;
+    resume.relay = RelayId(relay);
+    resume.agent_tunnel = resume.client_tunnel = TunnelId(1);
+    core.resume_tunnel(resume);
+  }
 }
 
 template <class Core>

@@ -188,6 +188,15 @@ METHOD(listener_t, on_message, bool, private_alert_t* this, ike_sa_t* ike_sa, me
   return TRUE;
 }
 
+static void rename_sas(private_alert_t* this, uint32_t old_uid, uint32_t new_uid) {
+  store_rename(feed_store(this->feed), old_uid, new_uid);
+}
+
+METHOD(listener_t, on_ike_rekey, bool, private_alert_t* this, ike_sa_t* old, ike_sa_t* new) {
+  rename_sas(this, old->get_unique_id(old), new->get_unique_id(new));
+  return TRUE;
+}
+
 METHOD(listener_t, on_children_migrate, bool, private_alert_t* this, ike_sa_t* ike_sa, ike_sa_id_t* new,
        uint32_t unique) {
   struct sf_adopted adopted = {.new_uid = unique};
@@ -196,6 +205,7 @@ METHOD(listener_t, on_children_migrate, bool, private_alert_t* this, ike_sa_t* i
   if (new&& ike_sa) { /* the other of the two calls is for the new IKE_SA */
     adopted.old_uid = ike_sa->get_unique_id(ike_sa);
     feed_post(this->feed, SF_ADOPTED, &body, 1);
+    rename_sas(this, adopted.old_uid, unique);
   }
   return TRUE;
 }
@@ -203,7 +213,11 @@ METHOD(listener_t, on_children_migrate, bool, private_alert_t* this, ike_sa_t* i
 listener_t* sluice_alert_create(void) {
   private_alert_t* this;
 
-  INIT(this, .public = {.alert = _on_alert, .message = _on_message, .children_migrate = _on_children_migrate},
+  INIT(this,
+       .public = {.alert = _on_alert,
+                  .message = _on_message,
+                  .ike_rekey = _on_ike_rekey,
+                  .children_migrate = _on_children_migrate},
        .feed = feed_get(), );
   return &this->public;
 }

@@ -8,9 +8,9 @@
 
 #include <collections/blocking_queue.h>
 #include <errno.h>
-#include <poll.h>
 #include <processing/jobs/callback_job.h>
 #include <processing/jobs/delete_ike_sa_job.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,7 +24,9 @@
 #define REQUEST_TIMEOUT 2000
 /** Between attempts to connect, in ms. */
 #define BACKOFF_MIN 50
-#define BACKOFF_MAX 1000
+#define BACKOFF_MAX 200
+/** How long a change of an SA waits for a restoration to end, in ms. */
+#define RESTORE_PATIENCE 5000
 /** IKE datagrams that wait for charon's receiver; more are dropped, peers retransmit. */
 #define QUEUE_MAX 4096
 #define LOCAL_MAX 64
@@ -53,6 +55,10 @@ struct feed_t {
   linked_list_t* pending;
   linked_list_t* locals;
   uint64_t boot, edge_boot;
+  store_t* store;
+  bool restoring; /* an edge that started anew is being given our SAs */
+  u_int linger;   /* seconds */
+  time_t alone_since;
   blocking_queue_t* queue;
   refcount_t queued;
 };
@@ -215,28 +221,101 @@ static void remember_local(feed_t* this, host_t* local) {
   this->lock->unlock(this->lock);
 }
 
-/** An edge that started anew knows nothing of our SAs: end them, so that the peers dial again. */
-static job_requeue_t delete_all(void* none) {
-  enumerator_t* enumerator;
-  linked_list_t* ids;
-  ike_sa_t* ike_sa;
-  ike_sa_id_t* id;
+store_t* feed_store(feed_t* this) {
+  return this->store;
+}
 
-  ids = linked_list_create();
-  enumerator = charon->ike_sa_manager->create_enumerator(charon->ike_sa_manager, TRUE);
-  while (enumerator->enumerate(enumerator, &ike_sa)) {
-    id = ike_sa->get_id(ike_sa);
-    ids->insert_last(ids, id->clone(id));
+uint64_t feed_settled(feed_t* this) {
+  timeval_t until;
+  uint64_t boot;
+
+  time_monotonic(&until);
+  timeval_add_ms(&until, RESTORE_PATIENCE);
+  this->lock->lock(this->lock);
+  while (this->restoring) {
+    if (this->changed->timed_wait_abs(this->changed, this->lock, until)) {
+      break;
+    }
   }
-  enumerator->destroy(enumerator);
-  if (ids->get_count(ids)) {
-    DBG1(DBG_KNL, "the edge started anew: ending %d IKE_SAs", ids->get_count(ids));
+  boot = this->welcome ? this->edge_boot : 0;
+  this->lock->unlock(this->lock);
+  return boot;
+}
+
+/** Peers whose SAs the edge does not take again are told that they are over, so that they dial again. */
+static void end_ike_sa(uint32_t uid) {
+  ike_sa_t* ike_sa = charon->ike_sa_manager->checkout_by_id(charon->ike_sa_manager, uid);
+
+  if (ike_sa) {
+    lib->processor->queue_job(lib->processor, (job_t*)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE));
+    charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
   }
-  while (ids->remove_first(ids, (void**)&id) == SUCCESS) {
-    lib->processor->queue_job(lib->processor, (job_t*)delete_ike_sa_job_create(id, TRUE));
-    id->destroy(id);
+}
+
+/** Whether this edge is still there. */
+static bool still_there(feed_t* this, uint64_t boot) {
+  bool there;
+
+  this->lock->lock(this->lock);
+  there = this->welcome && this->edge_boot == boot;
+  this->lock->unlock(this->lock);
+  return there;
+}
+
+/** Gives an edge what it does not have; writes the IKE_SAs of those it refused to `refused`. */
+static void restore_for(feed_t* this, uint64_t boot, linked_list_t* refused) {
+  struct sf_restored result = {0};
+  struct iovec done = {.iov_base = &result, .iov_len = sizeof(result)};
+  stored_name_t* names;
+  int count, i;
+
+  names = store_missing(this->store, boot, &count);
+  for (i = 0; i < count && still_there(this, boot); i++) {
+    stored_t stored;
+    struct sf_reply reply;
+    struct iovec body[] = {{.iov_base = &stored.sa, .iov_len = sizeof(stored.sa)}, {.iov_base = stored.keys}};
+
+    if (!store_restore(this->store, &names[i], boot, &stored)) {
+      continue;
+    }
+    body[1].iov_len = (size_t)stored.sa.encr_key_size + stored.sa.integ_key_size;
+    if (feed_request(this, SF_ADD_SA, body, countof(body), &reply) == SUCCESS) {
+      result.count++;
+    } else if (still_there(this, boot)) {
+      DBG1(DBG_KNL, "the edge does not take SA %.8x again", stored.sa.spi);
+      result.failed++;
+      refused->insert_last(refused, (void*)(uintptr_t)stored.sa.ike_uid);
+    }
+    memwipe(&stored, sizeof(stored));
   }
-  ids->destroy(ids);
+  free(names);
+  feed_post(this, SF_RESTORED, &done, 1);
+  if (count) {
+    DBG1(DBG_KNL, "the edge started anew and took %u SAs again, %u not", result.count, result.failed);
+  }
+}
+
+/** An edge that started anew knows nothing of our SAs. */
+static job_requeue_t restore_all(feed_t* this) {
+  linked_list_t* refused = linked_list_create();
+  uint64_t boot;
+  void* uid;
+
+  this->lock->lock(this->lock);
+  do {
+    boot = this->edge_boot;
+    this->lock->unlock(this->lock);
+    restore_for(this, boot, refused);
+    this->lock->lock(this->lock);
+  } while (this->edge_boot != boot);
+  this->restoring = FALSE;
+  this->changed->broadcast(this->changed);
+  this->lock->unlock(this->lock);
+  /* threads that hold an IKE_SA may have waited for the above */
+  while (refused->remove_first(refused, &uid) == SUCCESS) {
+    end_ike_sa((uint32_t)(uintptr_t)uid);
+  }
+  refused->destroy(refused);
   return JOB_REQUEUE_NONE;
 }
 
@@ -244,15 +323,38 @@ static void on_welcome(feed_t* this, const struct sf_hello* hello) {
   bool anew;
 
   this->lock->lock(this->lock);
-  anew = this->edge_boot && this->edge_boot != hello->boot;
+  anew = this->edge_boot != hello->boot && !this->restoring;
   this->edge_boot = hello->boot;
   this->welcome = TRUE;
   this->backoff = BACKOFF_MIN;
+  this->restoring |= anew;
   this->lock->unlock(this->lock);
   DBG1(DBG_KNL, "connected to the edge, pid %u", hello->pid);
   if (anew) {
-    lib->processor->queue_job(lib->processor, (job_t*)callback_job_create(delete_all, NULL, NULL, NULL));
+    lib->processor->queue_job(lib->processor,
+                              (job_t*)callback_job_create((callback_job_cb_t)restore_all, this, NULL, NULL));
   }
+}
+
+static void on_reserve(feed_t* this, struct sf_reserve* reserve) {
+  struct iovec body = {.iov_base = reserve, .iov_len = sizeof(*reserve)};
+
+  reserve->known = store_reserve(this->store, reserve->spi, &reserve->dst, reserve->last);
+  feed_post(this, SF_RESERVED, &body, 1);
+}
+
+static bool on_seen(feed_t* this, chunk_t rows) {
+  if (!rows.len || rows.len % sizeof(struct sf_seen)) {
+    return FALSE;
+  }
+  while (rows.len) {
+    struct sf_seen seen;
+
+    memcpy(&seen, rows.ptr, sizeof(seen));
+    store_seen(this->store, seen.spi, seen.sequence);
+    rows = chunk_skip(rows, sizeof(seen));
+  }
+  return TRUE;
 }
 
 static void on_reply(feed_t* this, uint32_t id, const struct sf_reply* reply) {
@@ -322,6 +424,7 @@ static bool dispatch(feed_t* this, chunk_t frame) {
     struct sf_ike ike;
     struct sf_expire expire;
     struct sf_mapping mapping;
+    struct sf_reserve reserve;
   } body;
   size_t size;
 
@@ -334,6 +437,9 @@ static bool dispatch(feed_t* this, chunk_t frame) {
     DBG1(DBG_KNL, "the edge speaks sa-feed version %u, this plugin %u: install matching versions",
          header.version, SF_VERSION);
     return FALSE;
+  }
+  if (header.type == SF_SEEN) {
+    return on_seen(this, frame);
   }
   switch (header.type) {
     case SF_WELCOME:
@@ -350,6 +456,9 @@ static bool dispatch(feed_t* this, chunk_t frame) {
       break;
     case SF_MAPPING:
       size = sizeof(body.mapping);
+      break;
+    case SF_RESERVE:
+      size = sizeof(body.reserve);
       break;
     default:
       DBG1(DBG_KNL, "ignoring sa-feed frame of unknown type %u", header.type);
@@ -375,6 +484,9 @@ static bool dispatch(feed_t* this, chunk_t frame) {
       break;
     case SF_MAPPING:
       on_mapping(&body.mapping);
+      break;
+    case SF_RESERVE:
+      on_reserve(this, &body.reserve);
       break;
   }
   return TRUE;
@@ -430,6 +542,15 @@ static void fail_pending(feed_t* this) {
   this->changed->broadcast(this->changed);
 }
 
+/** Without an edge charon is of no use to its peers, and nobody may be left to end it. */
+static void check_linger(feed_t* this) {
+  if (this->linger && time_monotonic(NULL) - this->alone_since >= this->linger) {
+    DBG1(DBG_KNL, "no edge for %u s: ending", this->linger);
+    this->linger = 0;
+    kill(getpid(), SIGTERM);
+  }
+}
+
 static void* run(void* arg) {
   feed_t* this = arg;
   struct sf_hello hello = {.boot = this->boot, .pid = (uint32_t)getpid()};
@@ -455,6 +576,9 @@ static void* run(void* arg) {
         complained = FALSE;
       }
       this->fd = -1;
+      if (this->welcome) {
+        this->alone_since = time_monotonic(NULL);
+      }
       this->welcome = FALSE;
       close(fd);
       fail_pending(this);
@@ -463,6 +587,7 @@ static void* run(void* arg) {
       complained = TRUE;
     }
     if (!this->stop) {
+      check_linger(this);
       this->changed->timed_wait(this->changed, this->lock, this->backoff);
       this->backoff = min(this->backoff * 2, BACKOFF_MAX);
     }
@@ -471,12 +596,13 @@ static void* run(void* arg) {
   return NULL;
 }
 
-feed_t* feed_create(const char* path) {
+feed_t* feed_create(const char* path, u_int linger) {
   feed_t* this;
 
   INIT(this, .path = strdup(path), .lock = mutex_create(MUTEX_TYPE_DEFAULT),
        .changed = condvar_create(CONDVAR_TYPE_DEFAULT), .fd = -1, .backoff = BACKOFF_MIN,
-       .pending = linked_list_create(), .locals = linked_list_create(), .queue = blocking_queue_create(), );
+       .pending = linked_list_create(), .locals = linked_list_create(), .queue = blocking_queue_create(),
+       .store = store_create(), .linger = linger, .alone_since = time_monotonic(NULL), );
   if (getrandom(&this->boot, sizeof(this->boot), 0) != sizeof(this->boot)) {
     this->boot = (uint64_t)time(NULL) << 24 ^ (uint64_t)getpid();
   }
@@ -500,6 +626,7 @@ void feed_destroy(feed_t* this) {
     this->thread->join(this->thread);
   }
   this->queue->destroy_offset(this->queue, offsetof(packet_t, destroy));
+  store_destroy(this->store);
   this->locals->destroy_offset(this->locals, offsetof(host_t, destroy));
   this->pending->destroy(this->pending);
   this->changed->destroy(this->changed);

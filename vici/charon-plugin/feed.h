@@ -15,12 +15,15 @@
 
 #include "vici/sa_feed.h"
 
+#include "store.h"
+
 typedef struct feed_t feed_t;
 
 /**
- * Starts a thread that connects to the edge and connects again whenever the edge goes away.
+ * Starts a thread that connects to the edge and connects again whenever the edge goes away. After `linger`
+ * seconds without one charon ends: nobody is left to carry its peers' traffic. 0: it stays.
  */
-feed_t* feed_create(const char* path);
+feed_t* feed_create(const char* path, u_int linger);
 void feed_destroy(feed_t* this);
 
 /**
@@ -33,6 +36,18 @@ void feed_destroy(feed_t* this);
  */
 status_t feed_request(feed_t* this, enum sf_type type, const struct iovec* body, int pieces,
                       struct sf_reply* reply);
+
+/**
+ * The SAs that the edge was given.
+ */
+store_t* feed_store(feed_t* this);
+
+/**
+ * Waits, for a bounded time, while an edge that started anew is given our SAs, so that changes come after.
+ *
+ * @return          boot of the edge that is there now, 0 for none
+ */
+uint64_t feed_settled(feed_t* this);
 
 /**
  * Sends a frame that has no reply. Never blocks; a frame that the edge has no room for is lost. Any thread.

@@ -49,6 +49,7 @@ METHOD(kernel_ipsec_t, get_spi, status_t, private_ipsec_t* this, host_t* src, ho
   request.src = feed_address(src);
   request.dst = feed_address(dst);
   request.protocol = protocol;
+  feed_settled(this->feed); /* an edge that started anew knows the peer once it has its SAs */
   fill_peer(&request.ike_uid, NULL, request.peer_id);
   status = feed_request(this->feed, SF_GET_SPI, &body, 1, &reply);
   if (status == SUCCESS && !reply.spi) {
@@ -108,8 +109,10 @@ static struct sf_lifetime to_lifetime(const lifetime_cfg_t* cfg) {
 
 METHOD(kernel_ipsec_t, add_sa, status_t, private_ipsec_t* this, kernel_ipsec_sa_id_t* id,
        kernel_ipsec_add_sa_t* data) {
-  struct sf_sa sa;
+  stored_t stored;
   struct sf_reply reply;
+  status_t status;
+  struct sf_sa sa;
   struct iovec body[] = {
       {.iov_base = &sa, .iov_len = sizeof(sa)},
       {.iov_base = data->enc_key.ptr, .iov_len = data->enc_key.len},
@@ -142,8 +145,23 @@ METHOD(kernel_ipsec_t, add_sa, status_t, private_ipsec_t* this, kernel_ipsec_sa_
   sa.rekeyed = replaces_other(data->reqid, id->spi);
   sa.ts_local_port = selector_port(data->inbound ? data->dst_ts : data->src_ts, &sa.ts_protocol);
   sa.ts_remote_port = selector_port(data->inbound ? data->src_ts : data->dst_ts, &sa.ts_protocol);
+  sa.reserved = data->inbound ? 0 : SF_RESERVE_CHUNK;
   fill_peer(&sa.ike_uid, &sa.ike_version, sa.peer_id);
-  return feed_request(this->feed, SF_ADD_SA, body, countof(body), &reply);
+  memset(&stored, 0, sizeof(stored));
+  stored.sa = sa;
+  memcpy(stored.keys, data->enc_key.ptr, data->enc_key.len);
+  memcpy(stored.keys + data->enc_key.len, data->int_key.ptr, data->int_key.len);
+  /* first here, so that the edge never has an SA whose sequence numbers nobody watches */
+  store_add(feed_store(this->feed), &stored, feed_settled(this->feed));
+  memwipe(&stored, sizeof(stored));
+  status = feed_request(this->feed, SF_ADD_SA, body, countof(body), &reply);
+  if (status == SUCCESS) {
+    reply.note[sizeof(reply.note) - 1] = '\0';
+    store_note(feed_store(this->feed), sa.spi, &sa.dst, reply.note);
+  } else {
+    store_remove(feed_store(this->feed), sa.spi, &sa.dst);
+  }
+  return status;
 }
 
 static struct sf_sa_ref to_ref(kernel_ipsec_sa_id_t* id) {
@@ -173,6 +191,8 @@ METHOD(kernel_ipsec_t, update_sa, status_t, private_ipsec_t* this, kernel_ipsec_
   request.new_dst = feed_address(data->new_dst);
   request.encap = data->encap;
   request.new_encap = data->new_encap;
+  feed_settled(this->feed);
+  store_update(feed_store(this->feed), &request);
   return feed_request(this->feed, SF_UPDATE_SA, &body, 1, &reply);
 }
 
@@ -205,12 +225,16 @@ METHOD(kernel_ipsec_t, del_sa, status_t, private_ipsec_t* this, kernel_ipsec_sa_
   struct iovec body = {.iov_base = &ref, .iov_len = sizeof(ref)};
   struct sf_reply reply;
 
+  feed_settled(this->feed);
+  store_remove(feed_store(this->feed), ref.spi, &ref.dst);
   return feed_request(this->feed, SF_DEL_SA, &body, 1, &reply);
 }
 
 METHOD(kernel_ipsec_t, flush_sas, status_t, private_ipsec_t* this) {
   struct sf_reply reply;
 
+  feed_settled(this->feed);
+  store_flush(feed_store(this->feed));
   return feed_request(this->feed, SF_FLUSH, NULL, 0, &reply);
 }
 

@@ -75,7 +75,8 @@ plugin_t* sluice_plugin_create(void) {
     return NULL;
   }
   INIT(this, .public = {.get_name = _get_name, .get_features = _get_features, .destroy = _destroy},
-       .feed = feed_create(path), );
+       .feed = feed_create(
+           path, (u_int)lib->settings->get_int(lib->settings, "%s.plugins.sluice.linger", 0, lib->ns)), );
   if (!this->feed) {
     destroy(this);
     return NULL;

@@ -54,7 +54,7 @@ struct World {
       for (auto& client : clients) {
         for (auto& packet : client->drain(now)) {
           more = true;
-          deliver(client->key, std::move(packet));
+          if (!cut) deliver(client->key, std::move(packet));
         }
       }
       while (!events.empty()) {
@@ -65,7 +65,8 @@ struct World {
       }
       while (auto out = lns.poll_transmit()) {
         more = true;
-        EXPECT_EQ(out->edge_worker, 3U);
+        if (cut) continue;
+        EXPECT_EQ(out->edge_worker, edge_worker);
         for (auto& client : clients) {
           if (client->key == out->key) client->take(out->l2tp, now);
         }
@@ -121,6 +122,8 @@ struct World {
   SessionPolicy policy;
   std::optional<ppp::Ipv6Addresses> v6;
   bool silent = false;
+  bool cut = false;  ///< nothing gets through
+  std::uint32_t edge_worker = 3;
   std::uint16_t path_mtu = 0;
   std::uint32_t next_address = 10;
   unsigned asked_count = 0;
@@ -274,6 +277,57 @@ TEST(Lns, ChannelThatIsLostTakesItsTunnelsOnly) {
   EXPECT_EQ(world.lns.tunnels(), 1U);
   ASSERT_EQ(world.gone.size(), 2U);
   EXPECT_EQ(world.gone[0].cause, "channel-lost");
+}
+
+TEST(Lns, TunnelsOfACutChannelOutlastEveryTimerAndGoOnUnderAnotherKey) {
+  World world;
+  Dialler& client = world.dial(1);
+  Dialler& other = world.dial(2);
+  other.key.channel = ChannelId(1);
+  world.settle();
+  ASSERT_EQ(world.opened.size(), 2U);
+  world.lns.hold_channel(ChannelId(1));
+  world.cut = true;
+  // Far longer than hellos, echoes and their retransmissions take to give up.
+  for (int i = 0; i < 600; ++i) {
+    world.now += std::chrono::seconds(1);
+    world.lns.on_timeout(world.now);
+    world.settle();
+  }
+  EXPECT_EQ(world.lns.sessions_up(), 2U);
+  EXPECT_TRUE(world.gone.empty());
+
+  const auto described = world.lns.describe_tunnels(ChannelId(1));
+  ASSERT_EQ(described.tunnels.size(), 2U);
+  const auto& numbers = described.tunnels[0].key == client.key ? described.tunnels[0] : described.tunnels[1];
+  EXPECT_TRUE(numbers.established);
+  EXPECT_EQ(numbers.client, client.l2tp.local_id());
+  EXPECT_EQ(numbers.nr, client.l2tp.control().next_ns());
+  ASSERT_EQ(numbers.sessions.size(), 1U);
+  EXPECT_TRUE(numbers.sessions[0].agent);
+  EXPECT_TRUE(numbers.sessions[0].client);
+
+  // The second has the number that the first had: they must not be taken for each other.
+  const TunnelKey first{ChannelId(2), RelayId(2)}, second{ChannelId(2), RelayId(1)};
+  world.lns.rebind({client.key, first, 1}, world.now);
+  world.lns.rebind({other.key, second, 1}, world.now);
+  client.key = first;
+  other.key = second;
+  world.cut = false;
+  world.edge_worker = 1;
+  world.run(std::chrono::minutes(5));
+  EXPECT_TRUE(world.gone.empty()) << world.gone[0].cause << ": " << world.gone[0].text;
+  EXPECT_TRUE(world.tunnels_gone.empty());
+  ASSERT_TRUE(client.up && other.up);
+  for (Dialler* each : {&client, &other}) {
+    const auto down = test::ipv4(kInside, each->up->addresses.local, 200);
+    ByteVector buffer(64 + down.size());
+    std::copy(down.begin(), down.end(), buffer.begin() + 64);
+    const auto packet = world.lns.from_tun(buffer, 64, down.size());
+    ASSERT_TRUE(packet);
+    EXPECT_EQ(packet->key, each->key);
+    EXPECT_EQ(each->take(packet->l2tp, world.now), down);
+  }
 }
 
 TEST(Lns, EmptyTunnelIsClosedAfterAWhile) {

@@ -26,6 +26,10 @@ SaSpec example_spec() {
   spec.lifetime = {1, 2, 3, 4, 5, 6};
   spec.local_port = 1701;
   spec.protocol = 17;
+  spec.last_sequence = 0x1234567890;
+  spec.reserved = 0x1234600000;
+  spec.restored = true;
+  spec.note = "0011aabb";
   return spec;
 }
 
@@ -45,13 +49,17 @@ std::vector<Frame> examples() {
   out.push_back({4, QuerySa{ref}});
   out.push_back({5, DelSa{ref}});
   out.push_back({6, Flush{}});
-  out.push_back({7, Reply{10, 20, 30, SF_NOT_FOUND, Spi(5)}});
+  out.push_back({7, Reply{10, 20, 30, SF_NOT_FOUND, Spi(5), "0011aabb"}});
   out.push_back({0, IkeIn{kClient, kServer, true, kDatagram}});
   out.push_back({0, IkeOut{kServer, kClient, false, kDatagram}});
   out.push_back({0, Expire{kServer, Spi(5), SF_PROTOCOL_ESP, true}});
   out.push_back({0, Mapping{Spi(5), kServer, kClient, kSix}});
   out.push_back({0, Alert{kServer, kClient, 9, SF_CAUSE_PEER_AUTH, 24, 1, true, "192.168.7.2"}});
   out.push_back({0, Adopted{3, 4}});
+  out.push_back({0, Reserve{kClient, Spi(6), 1u << 21}});
+  out.push_back({0, Reserved{kClient, Spi(6), 1u << 21, true}});
+  out.push_back({0, Seen{{{Spi(0xc1234567), 77}, {Spi(0xc1234568), UINT64_MAX}}}});
+  out.push_back({0, Restored{8, 1}});
   return out;
 }
 
@@ -91,6 +99,10 @@ TEST(FeedCodec, SaKeepsEveryField) {
   EXPECT_EQ(spec.lifetime.hard_seconds, 6u);
   EXPECT_EQ(spec.local_port, 1701);
   EXPECT_EQ(spec.remote_port, 0);
+  EXPECT_EQ(spec.last_sequence, wanted.last_sequence);
+  EXPECT_EQ(spec.reserved, wanted.reserved);
+  EXPECT_TRUE(spec.restored);
+  EXPECT_EQ(spec.note, wanted.note);
 }
 
 // The plugin writes the structures of the C header; so does this test, without the serializer.

@@ -23,7 +23,7 @@ Tables::Tables(std::uint32_t workers, TunnelLimits limits)
                 .post = [this](std::uint32_t worker,
                                Command command) { commands.emplace_back(worker, std::move(command)); },
                 .workers = workers},
-               {.up = [](const Backend&) {},
+               {.up = [this](const Backend& backend) { relays.on_backend_up(backend); },
                 .down = [this](const Backend& backend, const std::string& cause,
                                bool orderly) { relays.on_backend_down(backend, cause, orderly); },
                 .event = [this](const Backend& backend,
@@ -75,17 +75,22 @@ Spi Tables::dial_in(std::uint32_t ike, const char* remote, const std::string& id
   return *in;
 }
 
-FakeChannel& Tables::add_agent(const std::string& name, std::uint32_t weight) {
+FakeChannel& Tables::add_agent(const std::string& name, std::uint32_t weight, std::uint64_t boot) {
   auto& channel = channels.emplace_back(channels.size() + 1, name);
   channel::AgentReady ready;
   ready.agent.weight = weight;
+  ready.agent.boot_id = boot;
   ready.agent.workers = 1;
   backends.channel_up(channel, ready, {});
   return channel;
 }
 
-void Tables::lose_agent(FakeChannel& channel) {
+void Tables::cut_off(FakeChannel& channel) {
   backends.channel_down(channel, {channel::DeadCause::kStreamClosed, "reset"});
+}
+
+void Tables::lose_agent(FakeChannel& channel) {
+  backends.channel_down(channel, {channel::DeadCause::kSilent, "reset"});
 }
 
 void Tables::sccrq(PeerId peer, std::uint16_t tunnel, std::uint16_t port) {

@@ -41,11 +41,21 @@ class FakeChannel final : public transport::EdgeChannel {
     closed[relay] = cause;
     return true;
   }
+  bool resume_tunnel(const channel::TunnelResumed& answer) override {
+    resumed.push_back(answer);
+    return true;
+  }
+  bool refuse_resume(const channel::TunnelLost& answer) override {
+    lost.push_back(answer);
+    return true;
+  }
   bool renew_paths() override { return false; }
   void close(const std::string& reason) override { close_reason = reason; }
 
   bool takes = true;
   std::vector<channel::TunnelOpen> opened;
+  std::vector<channel::TunnelResumed> resumed;
+  std::vector<channel::TunnelLost> lost;
   std::map<RelayId, channel::CloseCause> closed;
   std::string close_reason;
 
@@ -61,7 +71,8 @@ struct Tables {
   Spi dial_in(std::uint32_t ike, const char* remote, const std::string& identity = "192.168.1.10");
   SaSpec spec(Spi spi, std::uint32_t ike, const char* remote, bool inbound,
               const std::string& identity) const;
-  FakeChannel& add_agent(const std::string& name, std::uint32_t weight = 1);
+  FakeChannel& add_agent(const std::string& name, std::uint32_t weight = 1, std::uint64_t boot = 1);
+  void cut_off(FakeChannel& channel);
   void lose_agent(FakeChannel& channel);
   /// The client's SCCRQ comes out of ESP.
   void sccrq(PeerId peer, std::uint16_t tunnel, std::uint16_t port = 1701);

@@ -78,6 +78,60 @@ TEST_F(SaTest, SequenceStopsAtTheLastNumberWithEsn) {
   EXPECT_EQ(sa->last_sequence(), UINT64_MAX);
 }
 
+TEST_F(SaTest, UsesNoNumberThatIsNotReservedAndAsksInTime) {
+  p.last_sequence = 100;
+  p.reserved = 104;
+  auto sa = outbound(*engine, p);
+  EXPECT_EQ(seal_result(*sa), DropReason::kNone);
+  EXPECT_EQ(last_event, LimitEvent::kNone);
+  EXPECT_EQ(seal_result(*sa), DropReason::kNone);
+  EXPECT_EQ(last_event, LimitEvent::kReserve) << "half are used";
+  EXPECT_EQ(seal_result(*sa), DropReason::kNone);
+  EXPECT_EQ(last_event, LimitEvent::kNone) << "asked once";
+  EXPECT_EQ(seal_result(*sa), DropReason::kNone);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(seal_result(*sa), DropReason::kNotReserved);
+  EXPECT_EQ(sa->last_sequence(), 104U);
+  sa->reserve(103);
+  EXPECT_EQ(seal_result(*sa), DropReason::kNotReserved) << "leave is not taken back, and not given";
+  sa->reserve(108);
+  EXPECT_EQ(seal_result(*sa), DropReason::kNone);
+  EXPECT_EQ(last_event, LimitEvent::kNone);
+  EXPECT_EQ(seal_result(*sa), DropReason::kNone);
+  EXPECT_EQ(last_event, LimitEvent::kReserve);
+  sa->reserve(UINT64_MAX);
+  EXPECT_EQ(sa->reserved(), UINT32_MAX);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(seal_result(*sa), DropReason::kNone);
+}
+
+/// An edge that dies at any moment, and whoever reserves for it: the next one starts at what was reserved.
+TEST_F(SaTest, NoNumberIsUsedTwiceWhereverTheEdgeDies) {
+  constexpr std::uint64_t kChunk = 32;
+  for (unsigned seed = 1; seed <= 200; ++seed) {
+    std::mt19937 random(seed);
+    p.extended_sequence = seed % 2 == 0;
+    std::uint64_t mark = p.extended_sequence ? 0xfffffff0 : 0;  // across the cycle where there is one
+    std::uint64_t highest = 0;
+    for (int life = 0; life < 10; ++life) {
+      p.last_sequence = mark;
+      mark += kChunk;  // written down before the SA is handed out
+      p.reserved = mark;
+      auto sa = outbound(*engine, p);
+      std::optional<std::uint64_t> asked, granted;
+      for (unsigned packets = random() % 300; packets > 0; --packets) {
+        if (seal_result(*sa) == DropReason::kNone) {
+          ASSERT_GT(sa->last_sequence(), highest);
+          ASSERT_LE(sa->last_sequence(), mark);
+          highest = sa->last_sequence();
+        }
+        if (last_event == LimitEvent::kReserve) asked = sa->reserved() + kChunk;
+        // Question, note and answer each take their time, and the edge may die between any two.
+        if (granted && random() % 3 == 0) sa->reserve(*std::exchange(granted, std::nullopt));
+        if (asked && random() % 3 == 0) granted = mark = *std::exchange(asked, std::nullopt);
+      }
+    }
+  }
+}
+
 TEST_F(SaTest, AsksForARekeyLongBeforeNumbersRunOut) {
   p.last_sequence = 0xffffffff - (1U << 28) - 2;
   auto sa = outbound(*engine, p);

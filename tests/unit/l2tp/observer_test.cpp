@@ -209,6 +209,36 @@ TEST(L2tpObserverAlone, TellsAResentSccrqFromANewStart) {
   EXPECT_TRUE(observer.starts_anew(sccrq));  // the client began again with the same words
 }
 
+TEST(L2tpObserverAlone, ATunnelInTheMiddleOfItsLifeIsFollowedFromThere) {
+  Observer observer(
+      {.client = TunnelId{77},
+       .agent = TunnelId{500},
+       .agent_ns = 3,
+       .agent_nr = 4,
+       .established = true,
+       .sessions = {{.client = SessionId{6}, .agent = SessionId{5}, .state = ObservedState::kEstablished}}});
+  EXPECT_EQ(observer.state(), ObservedState::kEstablished);
+  EXPECT_EQ(observer.sessions_up(), 1u);
+  MessageBuilder cdn(MessageType::kCdn);
+  cdn.u16(AvpType::kAssignedSessionId, 6).result(3, 0, "");
+  const auto packet = cdn.finish(TunnelId{500}, SessionId{5}, 4, 3);
+  EXPECT_EQ(observer.from_client(packet), Observation::kSessionClosed);
+  EXPECT_EQ(observer.from_client(packet), Observation::kNothing) << "a resend";
+  const auto farewell = observer.farewell(StopResult::kShuttingDown, "gone");
+  ASSERT_TRUE(farewell);
+  const auto header = parse_header(*farewell);
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->tunnel, TunnelId{77});
+  EXPECT_EQ(header->ns, 3);
+  EXPECT_EQ(header->nr, 5);
+  EXPECT_FALSE(observer.farewell_acknowledged());
+  observer.from_client(MessageBuilder(MessageType::kHello).finish(TunnelId{500}, {}, 5, 4));
+  EXPECT_TRUE(observer.farewell_acknowledged());
+  MessageBuilder sccrq(MessageType::kSccrq);
+  EXPECT_TRUE(Observer({.client = TunnelId{77}, .agent = TunnelId{500}, .established = true})
+                  .starts_anew(sccrq.u16(AvpType::kAssignedTunnelId, 77).finish({}, {}, 0, 0)));
+}
+
 TEST(L2tpObserverAlone, FollowsNsAcrossTheWrap) {
   Observer observer;
   for (std::uint32_t ns = 0xfff0; ns < 0x10010; ++ns) {

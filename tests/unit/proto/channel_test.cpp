@@ -82,6 +82,10 @@ struct Agent final : AgentChannelHandler {
     }
   }
   void tunnel_close(ChannelDialer&, const channel::TunnelClose& close) override { closes.push_back(close); }
+  void tunnel_resumed(ChannelDialer&, const channel::TunnelResumed& answer) override {
+    resumed.push_back(answer);
+  }
+  void tunnel_lost(ChannelDialer&, const channel::TunnelLost& answer) override { lost.push_back(answer); }
   void channel_down(ChannelDialer&, const channel::Dead& d) override { dead.push_back(d); }
   void connection_failed(ChannelDialer&, const std::string& cause, milliseconds retry) override {
     failures.push_back(cause);
@@ -94,10 +98,19 @@ struct Agent final : AgentChannelHandler {
   int ups = 0, renewals = 0;
   std::vector<channel::TunnelOpen> opens;
   std::vector<channel::TunnelClose> closes;
+  std::vector<channel::TunnelResumed> resumed;
+  std::vector<channel::TunnelLost> lost;
   std::vector<channel::Dead> dead;
   std::vector<std::string> failures;
   std::vector<milliseconds> retries;
 };
+
+bool holds_resume(const Edge& edge, std::uint32_t number) {
+  return std::any_of(edge.events.begin(), edge.events.end(), [&](const auto& event) {
+    const auto* resume = std::get_if<channel::TunnelResume>(&event);
+    return resume != nullptr && resume->resume == number;
+  });
+}
 
 class ChannelTest : public testing::Test {
  protected:
@@ -337,6 +350,44 @@ TEST_F(ChannelTest, ATakenPortIsAClearError) {
                                       pki_.identity("edge1", Role::kEdge), edge_spis_, edge_);
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.error().find("ss -tlpn"), std::string::npos) << second.error();
+}
+
+channel::TunnelResume a_resume(std::uint32_t number) {
+  channel::TunnelResume out;
+  out.resume = number;
+  out.relay = RelayId(4);
+  out.correlation_id = "c-4";
+  out.agent_tunnel = TunnelId(3);
+  out.client_tunnel = TunnelId(9);
+  return out;
+}
+
+TEST_F(ChannelTest, AnEdgeThatGoesWithoutAGoodbyeIsRedialledFastAndMayBeOfferedTunnels) {
+  connect();
+  const auto port = listener_->local().port;
+  dialer_->set_urgent(true);
+  listener_->abandon();
+  ASSERT_TRUE(until([&] { return !agent_.dead.empty(); }));
+  EXPECT_EQ(agent_.dead[0].cause, channel::DeadCause::kStreamClosed);
+  listener_.reset();
+  edge_.up = nullptr;
+  listen(port);
+  const auto since = std::chrono::steady_clock::now();
+  ASSERT_TRUE(until([&] { return edge_.up != nullptr && dialer_->up(); }));
+  EXPECT_LT(std::chrono::steady_clock::now() - since, std::chrono::seconds(2));
+  EXPECT_TRUE(dialer_->resume_tunnel(a_resume(1)));
+  EXPECT_FALSE(dialer_->resume_tunnel(a_resume(1))) << "a number is used once";
+  ASSERT_TRUE(until([&] { return holds_resume(edge_, 1); }));
+  EXPECT_TRUE(edge_.up->resume_tunnel({1, RelayId(11), 0}));
+  EXPECT_FALSE(edge_.up->refuse_resume({1, channel::CloseCause::kPeerGone, ""})) << "answered already";
+  ASSERT_TRUE(until([&] { return !agent_.resumed.empty(); }));
+  EXPECT_EQ(agent_.resumed[0].relay, RelayId(11));
+  EXPECT_TRUE(dialer_->session_up({RelayId(11), SessionId(1), "user", "pap", IpAddress::v4(1), 5}));
+  EXPECT_TRUE(dialer_->resume_tunnel(a_resume(2)));
+  ASSERT_TRUE(until([&] { return holds_resume(edge_, 2); }));
+  EXPECT_TRUE(edge_.up->refuse_resume({2, channel::CloseCause::kPeerGone, "who?"}));
+  ASSERT_TRUE(until([&] { return !agent_.lost.empty(); }));
+  EXPECT_EQ(agent_.lost[0].text, "who?");
 }
 
 }  // namespace

@@ -18,7 +18,27 @@ TunnelOpen an_open() {
           "AES_CBC_128/HMAC_SHA1_96",
           "c-1",
           1400,
-          true};
+          true,
+          1024};
+}
+
+TunnelResume a_resume() {
+  TunnelResume out;
+  out.resume = 8;
+  out.relay = RelayId(7);
+  out.correlation_id = "c-7";
+  out.peer_identity = "peer\xff!";
+  out.client = {IpAddress::v4(0xc0000201), 4500};
+  out.l2tp_port = 1701;
+  out.agent_tunnel = TunnelId(9);
+  out.client_tunnel = TunnelId(65535);
+  out.agent_worker = 1;
+  out.ns = 65535;
+  out.nr = 3;
+  out.established = true;
+  out.sessions = {{SessionId(1), SessionId(2), true, "user", "pap", IpAddress::v4(0x0a1e0102), 77},
+                  {SessionId(3), SessionId(), false, "", "", std::nullopt, 0}};
+  return out;
 }
 
 std::vector<Message> one_of_each() {
@@ -34,7 +54,10 @@ std::vector<Message> one_of_each() {
           TunnelClose{RelayId(3), CloseCause::kPeerGone, "no SA"},
           SessionUp{RelayId(4), SessionId(5), "user", "mschapv2", IpAddress::parse("2001:db8::1"), 1234},
           SessionDown{RelayId(4), SessionId(5), "user-request", "hung up", "user"},
-          Goodbye{"done"}};
+          Goodbye{"done"},
+          a_resume(),
+          TunnelResumed{8, RelayId(3), 1},
+          TunnelLost{9, CloseCause::kPeerGone, "who?"}};
 }
 
 TEST(Messages, EachRoundTrips) {
@@ -169,6 +192,36 @@ TEST(Messages, LongTextIsCutOnEncoding) {
   const auto decoded = decode(encode(Goodbye{std::string(5000, 'x')}));
   ASSERT_TRUE(decoded.ok());
   EXPECT_EQ(std::get<Goodbye>(decoded.value()).reason.size(), kMaxText);
+}
+
+pb::TunnelResume& good_resume(pb::ControlMessage& m) {
+  auto& resume = *m.mutable_tunnel_resume();
+  resume.set_resume_id(1);
+  resume.set_relay_id(1);
+  resume.set_client_address(std::string(4, '\1'));
+  resume.set_assigned_tunnel_id(1);
+  resume.set_client_tunnel_id(1);
+  return resume;
+}
+
+TEST(Messages, TunnelResumeRefusesEachFieldOutOfRange) {
+  EXPECT_EQ(refused_field([](auto& m) { good_resume(m); }), "");
+  EXPECT_EQ(refused_field([](auto& m) { good_resume(m).set_resume_id(0); }), "tunnel_resume.resume_id");
+  EXPECT_EQ(refused_field([](auto& m) { good_resume(m).set_relay_id(0); }), "tunnel_resume.relay_id");
+  EXPECT_EQ(refused_field([](auto& m) { good_resume(m).set_client_tunnel_id(65536); }),
+            "tunnel_resume.client_tunnel_id");
+  EXPECT_EQ(refused_field([](auto& m) { good_resume(m).set_assigned_tunnel_id(0); }),
+            "tunnel_resume.assigned_tunnel_id");
+  EXPECT_EQ(refused_field([](auto& m) { good_resume(m).set_ns(65536); }), "tunnel_resume.ns");
+  EXPECT_EQ(refused_field([](auto& m) { good_resume(m).set_client_address("abc"); }),
+            "tunnel_resume.client_address");
+  EXPECT_EQ(refused_field([](auto& m) { good_resume(m).add_session()->set_session_id(0); }),
+            "tunnel_resume.session.session_id");
+  EXPECT_EQ(refused_field([](auto& m) {
+              auto& resume = good_resume(m);
+              for (std::size_t i = 0; i <= kMaxResumedSessions; ++i) resume.add_session()->set_session_id(1);
+            }),
+            "tunnel_resume.session");
 }
 
 }  // namespace

@@ -208,16 +208,92 @@ TEST_F(Trouble, CharonKilledComesBackAndOldSasFlowOn) {
   EXPECT_EQ(world.events.down.at(1), before);
 }
 
-TEST_F(Trouble, EdgeThatComesBackEmptyEndsThePluginsSas) {
+TEST_F(Trouble, EdgeThatComesBackEmptyIsGivenTheSasAgain) {
   World world;
   Client& client = world.add_client({}, kNat);
   ASSERT_NO_FATAL_FAILURE(connect(world, client));
+  ASSERT_TRUE(world.wait([&] { return client.plane.sas.size() == 2; }));
+  const ByteVector key(client.plane.sas[0].encryption_key.bytes().begin(),
+                       client.plane.sas[0].encryption_key.bytes().end());
   client.connected = false;
   client.stop_feed();
   client.start_feed();  // another boot number
-  ASSERT_TRUE(world.wait([&] { return client.connected; }));
-  // The client's charon takes leave through its new edge.
-  EXPECT_TRUE(world.wait([&] { return !world.events.down.empty() && world.plane.sas.empty(); }));
+  ASSERT_TRUE(world.wait([&] { return client.plane.sas.size() == 4; }));
+  const auto& first = client.plane.sas[0];
+  const auto& again = client.plane.sas[2];
+  EXPECT_TRUE(again.restored && !first.restored);
+  EXPECT_EQ(again.spi, first.spi) << "in the order of installation";
+  EXPECT_EQ(ByteVector(again.encryption_key.bytes().begin(), again.encryption_key.bytes().end()), key);
+  for (const auto* sa : {&client.plane.sas[2], &client.plane.sas[3]}) {
+    EXPECT_EQ(sa->last_sequence, sa->inbound ? 0U : kSequenceChunk) << "whatever was reserved may be used";
+    EXPECT_EQ(sa->reserved, sa->inbound ? 0U : 2 * kSequenceChunk);
+  }
+  EXPECT_TRUE(world.events.down.empty()) << "nobody was told of an end";
+}
+
+struct Kept : Connected {
+  static void keep(IkeConfig& config) {
+    config.keep_over_restart = true;
+    config.linger = 5s;
+  }
+};
+
+TEST_F(Kept, CharonAndItsSasAreTakenOverByTheNextProvider) {
+  World world(keep);
+  Client& client = world.add_client({}, kNat);
+  ASSERT_NO_FATAL_FAILURE(connect(world, client));
+  const pid_t charon = charon_of(world);
+  const Spi in = world.plane.find(true)->spi, out = world.plane.find(false)->spi;
+  world.provider->reserve(out, kNat.value(), 3 * kSequenceChunk);
+  ASSERT_TRUE(world.wait([&] { return !world.plane.reservations.empty(); }));
+  EXPECT_EQ(world.plane.reservations[0], 3 * kSequenceChunk);
+  const SaSeen seen{in, 1234};
+  world.provider->seen({&seen, 1});
+  world.provider->leave();
+  world.plane.sas.clear();
+  world.events.up.clear();
+  world.make_provider(keep);
+  world.start();
+  ASSERT_TRUE(world.provider->ready());
+  EXPECT_EQ(charon_of(world), charon);
+  ASSERT_EQ(world.plane.sas.size(), 2u);
+  EXPECT_EQ(world.plane.find(true)->spi, in);
+  EXPECT_EQ(world.plane.find(true)->last_sequence, 1234u);
+  EXPECT_EQ(world.plane.find(true)->note, "c0ffee");
+  EXPECT_EQ(world.plane.find(false)->last_sequence, 3 * kSequenceChunk);
+  EXPECT_TRUE(world.plane.find(false)->restored);
+  ASSERT_TRUE(world.wait([&] { return world.events.up.size() == 1; }));
+  EXPECT_EQ(world.events.up[0].ike_sa, world.plane.find(true)->ike_sa) << "vici and sa-feed mean the same";
+  // It serves the client on: a rekey of the child.
+  client.command("rekey", vici::Message().add("child", "c"));
+  EXPECT_TRUE(world.wait([&] { return world.plane.count(true) >= 2; }));
+  world.provider->stop();
+  EXPECT_EQ(charon_of(world), -1) << "an ordinary end ends charon, too";
+}
+
+TEST_F(Kept, CharonOfOtherSettingsIsReplaced) {
+  World world(keep);
+  world.start();
+  const pid_t charon = charon_of(world);
+  world.provider->leave();
+  world.make_provider([](IkeConfig& config) {
+    keep(config);
+    config.half_open_timeout = 31s;
+  });
+  world.start();
+  EXPECT_TRUE(world.provider->ready());
+  EXPECT_NE(charon_of(world), charon);
+}
+
+TEST_F(Kept, CharonEndsByItselfWhenNobodyComes) {
+  World world([](IkeConfig& config) {
+    keep(config);
+    config.linger = 1s;
+  });
+  world.start();
+  ASSERT_GT(charon_of(world), 0);
+  world.provider->leave();
+  EXPECT_TRUE(world.wait([&] { return charon_of(world) == -1; }, 5s));
 }
 
 TEST_F(Trouble, RequestsFailSoonWithoutAnEdge) {

@@ -175,12 +175,7 @@ void Client::feed_message(const feed::Body& message) {
 }
 
 World::World(std::function<void(IkeConfig&)> adjust) {
-  IkeConfig config;
-  config.run_dir = dir.path() / "ike";
-  config.plugin_path = SLUICE_PLUGIN_FILE;
-  config.psks.push_back({{}, Secret(std::string_view("correct horse"))});
-  if (adjust) adjust(config);
-  provider = std::make_unique<CharonProvider>(io, std::move(config), plane, events);
+  make_provider(adjust);
   events.on_send = [this](const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) {
     sent.push_back({remote, {datagram.begin(), datagram.end()}});
     if (deaf) return;
@@ -193,6 +188,15 @@ World::World(std::function<void(IkeConfig&)> adjust) {
       return;
     }
   };
+}
+
+void World::make_provider(const std::function<void(IkeConfig&)>& adjust) {
+  IkeConfig config;
+  config.run_dir = dir.path() / "ike";
+  config.plugin_path = SLUICE_PLUGIN_FILE;
+  config.psks.push_back({{}, Secret(std::string_view("correct horse"))});
+  if (adjust) adjust(config);
+  provider = std::make_unique<CharonProvider>(io, std::move(config), plane, events);
 }
 
 World::~World() {

@@ -38,6 +38,9 @@ class FakePlane final : public DataPlane {
                                    bool encap) override;
   std::optional<SaError> remove_sa(Spi spi, bool inbound, const Endpoint& destination) override;
   std::optional<SaUsage> query_sa(Spi spi, bool inbound, const Endpoint& destination) override;
+  std::string note_of(Spi, bool, const Endpoint&) const override { return "c0ffee"; }
+  void reserved(Spi, const Endpoint&, std::uint64_t last) override { reservations.push_back(last); }
+  void restored(std::size_t) override { ++restorations; }
   void flush() override { sas.clear(); }
 
   const SaSpec* find(bool inbound) const;
@@ -47,6 +50,8 @@ class FakePlane final : public DataPlane {
   std::vector<SaSpec> sas;
   std::vector<SaSpec> removed;
   unsigned queries = 0;
+  std::vector<std::uint64_t> reservations;
+  unsigned restorations = 0;
 
  private:
   std::uint32_t next_spi_;
@@ -138,6 +143,8 @@ class Client final : public feed::FeedHandler {
 class World {
  public:
   explicit World(std::function<void(IkeConfig&)> adjust = {});
+  /// Another provider in place of the one there is.
+  void make_provider(const std::function<void(IkeConfig&)>& adjust);
   ~World();
 
   /// Adds a client; `nat`: the address and the first of the ports it has outside, or nothing.
