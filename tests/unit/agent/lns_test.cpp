@@ -323,7 +323,7 @@ TEST(Lns, TunnelsOfACutChannelOutlastEveryTimerAndGoOnUnderAnotherKey) {
     const auto down = test::ipv4(kInside, each->up->addresses.local, 200);
     ByteVector buffer(64 + down.size());
     std::copy(down.begin(), down.end(), buffer.begin() + 64);
-    const auto packet = world.lns.from_tun(buffer, 64, down.size());
+    const auto packet = world.lns.from_tun(buffer, 64, down.size(), world.now);
     ASSERT_TRUE(packet);
     EXPECT_EQ(packet->key, each->key);
     EXPECT_EQ(each->take(packet->l2tp, world.now), down);
