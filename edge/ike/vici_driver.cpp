@@ -55,7 +55,8 @@ struct ViciDriver::Session : std::enable_shared_from_this<ViciDriver::Session> {
   ViciEvents* events;                       // null once stopped
   vici::Client commands, listener;
   asio::steady_timer timer;
-  std::set<std::string> keys;  // charon's names of our private keys
+  std::set<std::string> keys;                   // charon's names of our private keys
+  std::optional<std::vector<ByteVector>> crls;  // that this charon has
   bool loading = false;
   bool ready = false;
   bool lost = false;
@@ -89,6 +90,7 @@ asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::set_up() {
   std::vector<std::string> names{"ike-updown", "child-updown", "ike-rekey", "child-rekey"};
   if (auto error = co_await listener.subscribe(std::move(names))) co_return error;
   keys.clear();  // another charon has none of them
+  crls.reset();
   if (auto error = co_await load()) co_return error;
   // Events come already: what the list says twice is taken once.
   auto listed = co_await commands.stream("list-sas", "list-sa", {}, [this](const vici::Message& message) {
@@ -147,6 +149,14 @@ asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::unload_others(c
 
 asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load_once(const IkeConfig& settings) {
   auto objects = charon_objects(settings);
+  // charon goes on using a CRL that it verified with before, so all credentials go and come back at once.
+  // Only then: a handshake in these milliseconds fails.
+  if (crls && *crls != settings.crls) {
+    const auto done = co_await commands.command("clear-creds");
+    if (!done) co_return done.error();
+    keys.clear();
+  }
+  crls = settings.crls;
   if (auto error = co_await load_each("load-cert", objects.certificates)) co_return error;
   if (auto error = co_await load_keys(std::move(objects.private_keys))) co_return error;
   if (auto error = co_await load_each("load-shared", objects.secrets)) co_return error;

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import network, radius, report
 from .client import PSK, Client, NotConnected
+from .ike_reload import hang_up
 from .lab import Lab, together
 from .libreswan import Libreswan
 from .network import plug
@@ -50,7 +51,8 @@ secret_file = "radius.secret"
 
 def write_files(folder: Path) -> None:
     """What the edge's configuration names, and the clients' certificates."""
-    rsa, ecdsa, stranger = Authority(folder / "rsa", "rsa", "RSA"), Authority(folder / "ecdsa", "ecdsa", "ECDSA"), Authority(folder / "stranger", "ecdsa", "RSA")
+    rsa, ecdsa = Authority.make(folder / "rsa", "rsa", "RSA"), Authority.make(folder / "ecdsa", "ecdsa", "ECDSA")
+    stranger = Authority.make(folder / "stranger", "ecdsa", "RSA")
     rsa.issue("server", f"IP:{RSA_SERVER}")
     ecdsa.issue("server", f"IP:{ECDSA_SERVER}")
     for authority in (rsa, ecdsa, stranger):
@@ -191,6 +193,13 @@ def refuse(lab: Lab, client: Client, kind: Kind) -> str:
     raise Failed(f"{client.name} got in with {kind.name}")
 
 
+def revoke_later(lab: Lab, client: Client) -> str:
+    """A certificate that was good is taken back: the new CRL counts from the reload on."""
+    Authority(lab.run.folder / "edge" / "rsa", "rsa").revoke("client")
+    hang_up(lab, "charon has the IKE configuration")
+    return refuse(lab, client, KINDS[0])
+
+
 def with_libreswan(lab: Lab, client: Client) -> str:
     client.call_instead("sluice", network.EDGE_PUBLIC)
     client.guest.kill("charon")
@@ -219,8 +228,9 @@ def check(lab: Lab) -> str:
         report.good(f"{kind.name}: up and pinging, {spent[0]} behind NAT, {spent[1]} without")
     for kind in REFUSED:
         report.good(f"{kind.name}: refused; {refuse(lab, lab.clients[0], kind)}")
+    report.good(f"a certificate revoked meanwhile: refused after SIGHUP; {revoke_later(lab, lab.clients[0])}")
     spent = together(lambda client: with_libreswan(lab, client), lab.clients)
     report.good(f"Libreswan 4.10 IKEv1, PSK: up and pinging, {spent[0]} behind NAT, {spent[1]} without")
     for client in lab.clients:
         client.link = None
-    return f"{len(KINDS) + 1} kinds of client with NAT and without, {len(REFUSED)} refused as they must be"
+    return f"{len(KINDS) + 1} kinds of client with NAT and without, {len(REFUSED) + 1} refused as they must be"

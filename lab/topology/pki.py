@@ -12,6 +12,7 @@ default_ca = own
 database = {folder}/index.txt
 default_md = sha256
 default_crl_days = 2
+crlnumber = {folder}/crl.number
 crl_extensions = crl
 [crl]
 authorityKeyIdentifier = keyid
@@ -21,17 +22,23 @@ authorityKeyIdentifier = keyid
 class Authority:
     """A CA in FOLDER, with keys of one kind ("rsa" or "ecdsa"). Everything lies there as NAME.crt and NAME.key."""
 
-    def __init__(self, folder: Path, kind: str, name: str) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
         self.folder = folder
         self._kind = kind
         self._issued = 0
+
+    @classmethod
+    def make(cls, folder: Path, kind: str, name: str) -> "Authority":
+        self = cls(folder, kind)
         folder.mkdir(parents=True)
         (folder / "index.txt").touch()
+        (folder / "crl.number").write_text("01\n")
         (folder / "ca.conf").write_text(CA_CONFIG.format(folder=folder))
         self._key("ca")
         self._openssl("req", "-x509", "-new", "-sha256", "-days", "2", "-key", "ca.key", "-subj", f"/CN={name}", "-out", "ca.crt",
                       "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         self.crl()
+        return self
 
     def issue(self, name: str, alternative: str) -> None:
         """`alternative` is the subject's other name, as openssl writes it: "IP:203.0.113.1"."""

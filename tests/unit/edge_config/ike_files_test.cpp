@@ -96,6 +96,12 @@ TEST_F(IkeFiles, ReadCrlsAndSayWhenTheyAreOld) {
   EXPECT_THAT(crl_age_warning("old.crl", *old), HasSubstr("old.crl: the CRL is past its next update"));
 }
 
+TEST_F(IkeFiles, RefuseACrlThatWouldNotTakeEffect) {
+  const auto bare = read_crl(FilePath(SLUICE_VECTORS) / "ike" / "crl-bare.pem");
+  ASSERT_FALSE(bare);
+  EXPECT_THAT(bare.error(), HasSubstr("authority key identifier"));
+}
+
 TEST_F(IkeFiles, AnyDamageToACertificateIsAnErrorOrAnotherCertificate) {
   const auto der = certify(make_key(), true).BER_encode();
   for (std::size_t size = 0; size < der.size(); ++size) {
