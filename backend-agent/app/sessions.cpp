@@ -84,12 +84,13 @@ void Sessions::decide(SessionSerial serial, AuthDecision decision) {
 }
 
 void Sessions::tell_refusal(const Session& session, const ppp::AuthVerdict& verdict) const {
-  app::log_warning(
-      "client refused",
-      {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
-       LogField("client", session.tunnel.client.to_string()),
-       LogField("identity", session.tunnel.peer_identity), LogField("auth", to_string(session.method)),
-       LogField("cause", verdict.cause), LogField("text", verdict.detail)});
+  // The first of these has a line of its own; the rest is for whoever looks closely.
+  const auto level = verdict.cause == "throttled" ? app::LogLevel::kDebug : app::LogLevel::kWarning;
+  app::log(level, "client refused",
+           {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
+            LogField("client", session.tunnel.client.to_string()),
+            LogField("identity", session.tunnel.peer_identity), LogField("auth", to_string(session.method)),
+            LogField("cause", verdict.cause), LogField("text", verdict.detail)});
 }
 
 std::optional<AuthDecision> Sessions::furnish(SessionSerial serial, Session& session,
