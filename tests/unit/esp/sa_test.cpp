@@ -117,7 +117,7 @@ TEST_F(SaTest, NoNumberIsUsedTwiceWhereverTheEdgeDies) {
       p.reserved = mark;
       auto sa = outbound(*engine, p);
       std::optional<std::uint64_t> asked, granted;
-      for (unsigned packets = random() % 300; packets > 0; --packets) {
+      for (auto packets = random() % 300; packets > 0; --packets) {
         if (seal_result(*sa) == DropReason::kNone) {
           ASSERT_GT(sa->last_sequence(), highest);
           ASSERT_LE(sa->last_sequence(), mark);
