@@ -43,11 +43,12 @@ void reload(sluice::edge::Edge& edge, const std::string& file) {
   }
 }
 
-void reload_on_hangup(boost::asio::signal_set& hangup, sluice::edge::Edge& edge, const std::string& file) {
+void reload_on_hangup(boost::asio::signal_set& hangup, sluice::edge::Edge& edge, const std::string& file,
+                      const bool& stopping) {
   hangup.async_wait([&](const boost::system::error_code& error, int) {
-    if (error) return;
+    if (error || stopping) return;
     reload(edge, file);
-    reload_on_hangup(hangup, edge, file);
+    reload_on_hangup(hangup, edge, file, stopping);
   });
 }
 
@@ -61,13 +62,15 @@ int run(sluice::edge::Config config, const std::string& file) {
     sluice::edge::Edge edge(io, std::move(config));
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
     boost::asio::signal_set hangup(io, SIGHUP);
+    bool stopping = false;
     // SIGTERM is what a service manager restarts with; SIGINT ends for good.
     signals.async_wait([&](const boost::system::error_code& error, int number) {
+      stopping = true;
       hangup.cancel();
       if (error) return;
       number == SIGTERM ? edge.leave() : edge.stop();
     });
-    reload_on_hangup(hangup, edge, file);
+    reload_on_hangup(hangup, edge, file, stopping);
     edge.start();
     io.run();
     sluice::app::log_info("stopped");

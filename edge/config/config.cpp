@@ -1,5 +1,6 @@
 #include "edge/config/config.hpp"
 
+#include "edge/config/ike_files.hpp"
 #include "edge/config/ike_settings.hpp"
 
 namespace sluice::edge {
@@ -85,7 +86,7 @@ void read_probe(app::ConfigFile& file, Config& c) {
                      "probe.user and probe.password_file go together");
   }
   if (path.empty()) return;
-  auto password = app::read_secret_file(path);
+  auto password = read_private_file(path);
   if (!password) return file.fail("probe.password_file", password.error());
   c.probe_password = std::move(*password);
 }

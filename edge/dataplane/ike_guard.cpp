@@ -21,6 +21,7 @@ constexpr Duration kProvenFor = 5min;
 constexpr unsigned kFew = 4;
 constexpr std::uint32_t kManyShare = 4;
 constexpr Duration kSightingUnit = 250ms;
+constexpr int kSightingLasts = 240;  // units: a minute
 
 // /24 or /56: what one customer of a provider is given, more or less.
 Bytes prefix_of(const IpAddress& address) {
@@ -66,15 +67,17 @@ IkeGuard::Entry& IkeGuard::Table::place(std::uint64_t key, Instant now) {
 unsigned IkeGuard::Sightings::count(std::uint64_t key, Instant now) {
   auto& group = groups_[key % kGroups];
   const auto tag = static_cast<std::uint16_t>((key >> 32) | 1);
-  const auto stamp = static_cast<std::uint8_t>(now.time_since_epoch() / kSightingUnit);
+  const auto stamp = static_cast<std::uint16_t>(now.time_since_epoch() / kSightingUnit);
+  const auto age = [&](const Sighting& s) {
+    return s.tag == 0 ? UINT16_MAX + 1 : static_cast<int>(static_cast<std::uint16_t>(stamp - s.when));
+  };
   auto at = std::find_if(group.begin(), group.end(), [&](const Sighting& s) { return s.tag == tag; });
   if (at == group.end()) {
-    const auto age = [&](const Sighting& s) {
-      return s.tag == 0 ? 256 : static_cast<int>(static_cast<std::uint8_t>(stamp - s.when));
-    };
     at = std::max_element(group.begin(), group.end(),
                           [&](const Sighting& a, const Sighting& b) { return age(a) < age(b); });
-    *at = {tag, 0, stamp};
+    *at = {tag, stamp, 0};
+  } else if (age(*at) > kSightingLasts) {
+    at->count = 0;
   }
   const unsigned before = at->count;
   if (at->count < UINT8_MAX) ++at->count;

@@ -84,7 +84,7 @@ class IkeGuard {
    private:
     std::vector<std::array<Entry, 4>> groups_;
   };
-  /// How often an address was seen lately: four bytes each, so that a flood takes long to wash one out.
+  /// How often an address was seen lately: six bytes each, so that a flood takes long to wash one out.
   class Sightings {
    public:
     /// Before this one, in the last minute or so.
@@ -94,8 +94,8 @@ class IkeGuard {
     static constexpr std::size_t kGroups = 16384;
     struct Sighting {
       std::uint16_t tag = 0;   ///< 0: free
+      std::uint16_t when = 0;  ///< in units of 250 ms; wraps after four hours
       std::uint8_t count = 0;  ///< stops at 255
-      std::uint8_t when = 0;   ///< in units of 250 ms, of which the last 256 can be told apart
     };
     std::vector<std::array<Sighting, 16>> groups_ = std::vector<std::array<Sighting, 16>>(kGroups);
   };

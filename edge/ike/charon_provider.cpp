@@ -72,6 +72,8 @@ void CharonProvider::Impl::prepare_run_dir() {
                              std::generic_category().message(errno) + "; it must be ours, or we root");
   }
   write_settings("strongswan.conf", charon_settings(*config, paths));
+  // One of an earlier configuration holds secrets that nobody needs any more.
+  fs::remove(config->run_dir / kRadiusFile, error);
   if (!config->radius.empty()) write_settings(kRadiusFile, radius_settings(*config).text());
 }
 

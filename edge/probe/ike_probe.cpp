@@ -72,7 +72,7 @@ void IkeProbe::begin() {
       if (!error) line->socket.bind(local, error);
       if (!error) line->socket.connect(to_asio(target), error);
       if (error) {
-        lines_.clear();
+        stop();
         return finish(IkeHealth::kUnknown,
                       "no socket for a probe of " + target.to_string() + ": " + error.message());
       }
@@ -143,6 +143,8 @@ void IkeProbe::finish(IkeHealth health, std::string text) {
   if (health != before) {
     if (health == IkeHealth::kAnswers) {
       app::log_info("IKE answers", {LogField("ms", took.count()), LogField("text", latest_.text)});
+    } else if (health == IkeHealth::kUnknown) {
+      app::log_warning("IKE cannot be probed", {LogField("cause", latest_.text)});
     } else {
       app::log_error("IKE does not answer its own probe: clients cannot connect (Windows error 809)",
                      {LogField("cause", latest_.text)});

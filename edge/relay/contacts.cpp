@@ -29,6 +29,11 @@ Contacts::Contact& Contacts::contact(std::uint64_t initiator_spi, const Endpoint
     }
   }
   if (fresh) contact.first = contact.remote = remote;
+  // Whoever answers at one address says nothing of another: its packets may bear a victim's.
+  if (contact.remote.address != remote.address) {
+    contact.proven = false;
+    contact.credit = 0;
+  }
   // The client goes on to UDP 4500 in the middle of its handshake (RFC 3947 §4, RFC 7296 §2.23).
   if (contact.remote != remote && contact.remote != contact.first) unplace(contact.remote, initiator_spi);
   contact.remote = remote;

@@ -79,8 +79,14 @@ Peer& Peers::make_peer(const std::string& identity, const Endpoint& local, const
   peer.id = id;
   peer.worker = least_busy_worker();
   ++worker_load_[peer.worker].peers;
+  // Until the next measurement, so that a storm of newcomers does not go to one worker.
+  ++worker_load_[peer.worker].tenths_used;
   if (context_.contact_id) peer.correlation_id = context_.contact_id(remote);
-  if (peer.correlation_id.empty()) {
+  // A NAT may give one client the port of another that is still known: two clients, two ids.
+  const auto same = [&](const auto& row) {
+    return row.first != id && row.second.correlation_id == peer.correlation_id;
+  };
+  if (peer.correlation_id.empty() || std::any_of(peers_.begin(), peers_.end(), same)) {
     std::array<std::uint8_t, kCorrelationBytes> raw{};
     context_.random.fill(raw);
     peer.correlation_id = to_hex(raw);
@@ -306,6 +312,9 @@ void Peers::attach(Peer& peer, const IkePeer& ike) {
   peer.ike_sas.insert(ike.ike_sa);
   peer.ike = ike;
   if (!ike.identity.empty()) peer.identity = ike.identity;
+  for (auto& child : peer.children) {
+    if (child.ike_sa == ike.ike_sa) child.orphan_since.reset();
+  }
 }
 
 void Peers::ike_up(const IkePeer& ike) {
@@ -360,6 +369,10 @@ bool Peers::is_over(const ChildSa& child, Instant now) const {
 
 // Nobody will ever delete these: their IKE daemon is gone. They go when their client no longer uses them.
 void Peers::end_orphans(Peer& peer, Instant now) {
+  // Of an IKE SA that was never told of: its daemon died between the SAs and the word of them.
+  for (auto& child : peer.children) {
+    if (child.ike_sa && !child.orphan_since && !peer.ike_sas.contains(child.ike_sa)) child.orphan_since = now;
+  }
   const auto children = peer.children;
   for (const auto& child : children) {
     if (!is_over(child, now)) continue;

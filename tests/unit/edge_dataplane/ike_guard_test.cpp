@@ -201,6 +201,16 @@ TEST(IkeGuard, NewcomersGetInByTheirResendsWhenEachForgedPacketHasAnotherAddress
   flood(0);
 }
 
+TEST(IkeGuard, AnAddressThatDialsEachHourIsNoFlooder) {
+  Guarded g;
+  const auto regular = address(0xcb007105);
+  for (int i = 0; i < 10; ++i, g.now += 1h) EXPECT_FALSE(g.first(regular));
+  // Who asks without end uses up what there is for askers without end, and not what there is for others.
+  while (!g.first(address(9))) {
+  }
+  EXPECT_FALSE(g.first(regular));
+}
+
 TEST(IkeGuard, ProvenAddressesKeepTheirPlaceInAFlood) {
   std::mt19937 dice(5);
   Guarded g;

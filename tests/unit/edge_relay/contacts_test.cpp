@@ -72,6 +72,15 @@ TEST(Contacts, NeverAnswersAnotherAddressThanTheAskers) {
   EXPECT_FALSE(line.contacts.leaves(line.at4500, main_mode(1, 9, 20)).allowed);
 }
 
+TEST(Contacts, WhatOneAddressHasShownSaysNothingOfTheNext) {
+  Line line;
+  line.contacts.arrived(line.at500, main_mode(1), true);
+  EXPECT_TRUE(line.contacts.leaves(line.at500, main_mode(1, 9, 1400)).allowed);
+  const auto victim = *Endpoint::parse("198.51.100.7:500");
+  line.contacts.arrived(victim, main_mode(1), false);
+  EXPECT_FALSE(line.contacts.leaves(victim, main_mode(1, 9, 1400)).allowed);
+}
+
 TEST(Contacts, LeavesEstablishedSasAlone) {
   Line line;
   EXPECT_TRUE(line.contacts.leaves(line.at500, main_mode(5, 6, 1400)).allowed);

@@ -132,6 +132,30 @@ TEST(Peers, EndsAnOrphanOfAPeerThatCameBackAndKeepsItsNewSas) {
   EXPECT_EQ(tables.peers.find(id)->children.front().in, fresh);
 }
 
+TEST(Peers, EndsSasOfAnIkeSaThatWasNeverToldOf) {
+  Tables tables;
+  const auto remote = *Endpoint::parse("203.0.113.5:40001");
+  const auto in =
+      tables.peers.allocate_spi(IkeSaId(1), "192.168.1.10", *Endpoint::parse("192.0.2.1:4500"), remote);
+  ASSERT_TRUE(in);
+  EXPECT_FALSE(tables.peers.add_sa(tables.spec(*in, 1, "203.0.113.5:40001", true, "192.168.1.10")));
+  tables.now += seconds(2);
+  tables.peers.tick();
+  EXPECT_EQ(tables.peers.sa_count(), 1U);
+  tables.now += std::chrono::minutes(11);
+  tables.peers.tick();
+  EXPECT_EQ(tables.peers.sa_count(), 0U);
+}
+
+TEST(Peers, GivesTwoClientsTwoIdsEvenAtOnePlace) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001", "a");
+  const auto first = tables.peers.find(IkeSaId(1))->correlation_id;
+  tables.contact = first;
+  tables.dial_in(2, "203.0.113.5:40001", "b");
+  EXPECT_NE(tables.peers.find(IkeSaId(2))->correlation_id, first);
+}
+
 TEST(Peers, SasThatANewIkeSaTookOverAreNoOrphans) {
   Tables tables;
   tables.dial_in(1, "203.0.113.5:40001");
