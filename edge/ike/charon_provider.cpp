@@ -216,6 +216,15 @@ void CharonProvider::Impl::stop() {
   if (std::exchange(stopped, true)) return;
   restart_timer.cancel();
   if (vici) vici->stop();
+  if (process) end_process();  // none: start() failed
+  vici.reset();
+  feed->stop();
+  std::error_code ignored;
+  fs::remove(paths.vici_socket, ignored);
+  told_ready = false;
+}
+
+void CharonProvider::Impl::end_process() {
   process->terminate();
   const Instant deadline = app::now() + kOrderlyEnd;
   // charon takes leave of its peers through the feed, so serve it until it is gone.
@@ -232,11 +241,6 @@ void CharonProvider::Impl::stop() {
     process->kill();
   }
   process.reset();  // waits for it
-  vici.reset();
-  feed->stop();
-  std::error_code ignored;
-  fs::remove(paths.vici_socket, ignored);
-  told_ready = false;
 }
 
 void CharonProvider::Impl::leave() {
@@ -245,7 +249,7 @@ void CharonProvider::Impl::leave() {
   restart_timer.cancel();
   if (vici) vici->stop();
   vici.reset();
-  process->release();
+  if (process) process->release();
   process.reset();
   feed->stop();
   told_ready = false;

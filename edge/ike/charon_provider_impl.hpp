@@ -31,6 +31,7 @@ struct CharonProvider::Impl final : feed::FeedHandler, ViciEvents, std::enable_s
   // charon's life (charon_provider.cpp)
   void start();
   void stop();
+  void end_process();
   std::optional<std::string> reload(IkeConfig settings);
   void prepare_run_dir();
   void write_settings(const char* name, std::string_view text) const;

@@ -18,10 +18,15 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kFirstRetry = 20ms, kLastRetry = 2s;
+// Between attempts to load what charon refuses.
+constexpr std::chrono::milliseconds kRefusedRetry = 30s;
+using Names = std::set<std::string, std::less<>>;
 
-bool lists(const vici::Message& message, std::string_view list_name, std::string_view wanted) {
+bool lists(const vici::Message& message, std::string_view list_name, const Names& wanted) {
   const auto* list = message.list(list_name);
-  return list != nullptr && std::find(list->begin(), list->end(), wanted) != list->end();
+  if (list == nullptr) return wanted.empty();
+  const std::set<std::string_view> there(list->begin(), list->end());
+  return std::includes(there.begin(), there.end(), wanted.begin(), wanted.end());
 }
 
 }  // namespace
@@ -42,7 +47,9 @@ struct ViciDriver::Session : std::enable_shared_from_this<ViciDriver::Session> {
   asio::awaitable<std::optional<vici::Error>> load_once(const IkeConfig& settings);
   asio::awaitable<std::optional<vici::Error>> load_each(const char* command, std::vector<vici::Message> all);
   asio::awaitable<std::optional<vici::Error>> load_keys(std::vector<vici::Message> all);
-  asio::awaitable<std::optional<vici::Error>> unload_others(const CharonObjects& wanted);
+  asio::awaitable<std::optional<vici::Error>> unload_others(const char* listing, const char* list,
+                                                            const char* command, const char* argument,
+                                                            const Names& keep);
   asio::awaitable<void> load_anew();
   asio::awaitable<void> watch();
   asio::awaitable<bool> still_loaded();
@@ -55,7 +62,9 @@ struct ViciDriver::Session : std::enable_shared_from_this<ViciDriver::Session> {
   ViciEvents* events;                       // null once stopped
   vici::Client commands, listener;
   asio::steady_timer timer;
-  std::set<std::string> keys;                   // charon's names of our private keys
+  std::shared_ptr<const IkeConfig> loaded;      // what charon has, as far as we know
+  Names keys;                                   // charon's names of our private keys
+  Names connections, secrets;                   // what charon has to have
   std::optional<std::vector<ByteVector>> crls;  // that this charon has
   bool loading = false;
   bool ready = false;
@@ -76,6 +85,7 @@ asio::awaitable<void> ViciDriver::Session::pause(std::chrono::milliseconds time)
 
 asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::set_up() {
   lost = false;
+  loaded.reset();
   if (auto error = co_await commands.connect()) co_return error;
   if (auto error = co_await listener.connect()) co_return error;
   const auto on_closed = [weak = weak_from_this()](const vici::Error&) {
@@ -126,25 +136,18 @@ asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load_keys(std::
 }
 
 /// What an earlier configuration left. IKE SAs made with it stay.
-asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::unload_others(const CharonObjects& wanted) {
-  std::set<std::string, std::less<>> names, secrets;
-  for (const auto& connection : wanted.connections) names.insert(connection.entries().front().name);
-  for (const auto& secret : wanted.secrets) secrets.emplace(secret.get("id"));
-  const auto unload = [this](const char* listing, const char* list, const char* command, const char* argument,
-                             const auto& keep) -> asio::awaitable<std::optional<vici::Error>> {
-    const auto there = co_await commands.request(listing);
-    if (!there) co_return there.error();
-    const auto* found = there->list(list);
-    if (found == nullptr) co_return std::nullopt;
-    for (const auto& name : *found) {
-      if (!is_ours(name) || keep.contains(name)) continue;
-      const auto done = co_await commands.command(command, vici::Message().add(argument, name));
-      if (!done) co_return done.error();
-    }
-    co_return std::nullopt;
-  };
-  if (auto error = co_await unload("get-conns", "conns", "unload-conn", "name", names)) co_return error;
-  co_return co_await unload("get-shared", "keys", "unload-shared", "id", secrets);
+asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::unload_others(
+    const char* listing, const char* list, const char* command, const char* argument, const Names& keep) {
+  const auto there = co_await commands.request(listing);
+  if (!there) co_return there.error();
+  const auto* found = there->list(list);
+  if (found == nullptr) co_return std::nullopt;
+  for (const auto& name : *found) {
+    if (!is_ours(name) || keep.contains(name)) continue;
+    const auto done = co_await commands.command(command, vici::Message().add(argument, name));
+    if (!done) co_return done.error();
+  }
+  co_return std::nullopt;
 }
 
 asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load_once(const IkeConfig& settings) {
@@ -157,21 +160,30 @@ asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load_once(const
     keys.clear();
   }
   crls = settings.crls;
+  connections.clear();
+  secrets.clear();
+  for (const auto& connection : objects.connections) connections.insert(connection.entries().front().name);
+  for (const auto& secret : objects.secrets) secrets.emplace(secret.get("id"));
+  // Secrets first: one that was taken away is to be gone even where something else is refused.
+  if (auto error = co_await load_each("load-shared", std::move(objects.secrets))) co_return error;
+  if (auto error = co_await unload_others("get-shared", "keys", "unload-shared", "id", secrets))
+    co_return error;
   if (auto error = co_await load_each("load-cert", objects.certificates)) co_return error;
   if (auto error = co_await load_keys(std::move(objects.private_keys))) co_return error;
-  if (auto error = co_await load_each("load-shared", objects.secrets)) co_return error;
-  if (auto error = co_await load_each("load-conn", objects.connections)) co_return error;
-  co_return co_await unload_others(objects);
+  if (auto error = co_await load_each("load-conn", std::move(objects.connections))) co_return error;
+  co_return co_await unload_others("get-conns", "conns", "unload-conn", "name", connections);
 }
 
 /// Again when reload() brought another configuration meanwhile.
 asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load() {
   loading = true;
+  loaded.reset();
   std::optional<vici::Error> error;
   for (std::shared_ptr<const IkeConfig> settings; settings != config;) {
     settings = config;
     error = co_await load_once(*settings);
   }
+  if (!error) loaded = config;
   loading = false;
   co_return error;
 }
@@ -187,31 +199,24 @@ asio::awaitable<void> ViciDriver::Session::load_anew() {
 }
 
 asio::awaitable<bool> ViciDriver::Session::still_loaded() {
-  const auto connections = co_await commands.request("get-conns");
+  const auto connections_there = co_await commands.request("get-conns");
   const auto shared = co_await commands.request("get-shared");
   const auto private_keys = co_await commands.request("get-keys");
-  if (!connections || !shared || !private_keys) co_return true;  // no answer is no proof
-  const auto wanted = charon_objects(*config);
-  for (const auto& secret : wanted.secrets) {
-    if (!lists(*shared, "keys", secret.get("id"))) co_return false;
-  }
-  for (const auto& id : keys) {
-    if (!lists(*private_keys, "keys", id)) co_return false;
-  }
-  for (const auto& connection : wanted.connections) {
-    if (!lists(*connections, "conns", connection.entries().front().name)) co_return false;
-  }
-  co_return true;
+  if (!connections_there || !shared || !private_keys) co_return true;  // no answer is no proof
+  co_return lists(*shared, "keys", secrets) && lists(*private_keys, "keys", keys) &&
+      lists(*connections_there, "conns", connections);
 }
 
 /// Until the connection is lost.
 asio::awaitable<void> ViciDriver::Session::watch() {
   while (!lost && events != nullptr) {
-    co_await pause(config->check_interval);
+    co_await pause(loaded == config ? std::chrono::milliseconds(config->check_interval) : kRefusedRetry);
     if (lost || events == nullptr || loading) continue;
-    const bool there = co_await still_loaded();
-    if (there || loading) continue;  // reload() may be at it by now
-    app::log_warning("charon no longer has our connections or keys, loading them again");
+    if (loaded == config) {
+      const bool there = co_await still_loaded();
+      if (there || loading) continue;  // reload() may be at it by now
+      app::log_warning("charon no longer has our connections or keys, loading them again");
+    }
     co_await load_anew();
   }
 }
@@ -233,6 +238,7 @@ asio::awaitable<void> ViciDriver::Session::run() {
       retry = kFirstRetry;
       ready = true;
       events->vici_ready();
+      if (loaded != config) co_await load_anew();  // a reload came while we listed the SAs
       co_await watch();
       ready = false;
       close();
