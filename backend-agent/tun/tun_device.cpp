@@ -17,6 +17,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "backend-agent/tun/steering.hpp"
+
 namespace sluice::agent {
 namespace {
 
@@ -78,6 +80,7 @@ Result<TunPort, std::string> make_queue(const std::string& name, bool first, boo
 struct TunDevice::State {
   std::string name;
   std::vector<TunPort> ports;
+  std::optional<Steering> steering;  ///< where there are several queues
   Socket socket;
   int index = 0;
 
@@ -139,6 +142,11 @@ Result<TunDevice, std::string> TunDevice::open(const TunOptions& options) {
     if (!port) return Failure{port.error()};
     device.state_->ports.push_back(std::move(*port));
   }
+  if (options.queues > 1) {
+    auto steering = Steering::attach(device.state_->ports.front().fd.get());
+    if (!steering) return Failure{steering.error()};
+    device.state_->steering = std::move(*steering);
+  }
   if (auto error = device.state_->configure(options)) return Failure{std::move(*error)};
   for (const Prefix& prefix : options.routes) {
     if (auto error = device.add_route(prefix)) return Failure{std::move(*error)};
@@ -152,6 +160,14 @@ const std::string& TunDevice::name() const {
 
 std::vector<TunPort> TunDevice::take_ports() {
   return std::move(state_->ports);
+}
+
+std::optional<std::string> TunDevice::steer(const Prefix& prefix, std::uint32_t queue) {
+  return state_->steering ? state_->steering->set(prefix, queue) : std::nullopt;
+}
+
+void TunDevice::unsteer(const Prefix& prefix) {
+  if (state_->steering) state_->steering->remove(prefix);
 }
 
 std::optional<std::string> TunDevice::add_route(const Prefix& prefix) {

@@ -1,6 +1,7 @@
 #pragma once
 // The TUN device through which clients' packets reach the machine. Made at start, removed when its
-// descriptors close. Needs CAP_NET_ADMIN. Thread: made on control; the descriptors are the data workers'.
+// descriptors close. Needs CAP_NET_ADMIN; several queues need CAP_BPF, too. Thread: made on control; the
+// descriptors are the data workers'.
 
 #include <memory>
 #include <string>
@@ -29,9 +30,13 @@ class TunDevice {
   ~TunDevice();
 
   const std::string& name() const;
-  /// All queues, once. The device goes with the last of them. The kernel hands a flow's packets to the queue
-  /// which last wrote one of that flow, others to any.
+  /// All queues, once. The device goes with the last of them. Where there are several, packets from the
+  /// machine come to the first until steer() says otherwise.
   std::vector<TunPort> take_ports();
+  /// Packets for this network come to that queue from now on; nothing to do where there is only one. Gives
+  /// the error's text, if any.
+  std::optional<std::string> steer(const Prefix& prefix, std::uint32_t queue);
+  void unsteer(const Prefix& prefix);
   /// A route to the device beyond those it was made with. Gives the error's text, if any.
   std::optional<std::string> add_route(const Prefix& prefix);
   void remove_route(const Prefix& prefix);
