@@ -5,6 +5,7 @@
 #include "base/app/clock.hpp"
 #include "base/app/log.hpp"
 #include "edge/ike/charon_provider_impl.hpp"
+#include "edge/ike/connections.hpp"
 
 namespace sluice::edge {
 namespace {
@@ -91,6 +92,12 @@ void CharonProvider::Impl::on_get_spi(const feed::GetSpi& request, feed::Reply& 
     reply.status = SF_NOT_SUPPORTED;
     return;
   }
+  if (bears_our_name(*config, request.peer_id)) {
+    app::log_warning("a client that calls itself what a listener is called gets no SAs",
+                     {{"client", request.source.to_string()}, {"identity", request.peer_id}});
+    reply.status = SF_FAILED;
+    return;
+  }
   const auto spi = data_plane.allocate_spi(numbers.to_edge(request.ike_uid), request.peer_id,
                                            request.destination, request.source);
   reply.status = spi ? SF_OK : SF_FAILED;
@@ -101,6 +108,10 @@ void CharonProvider::Impl::on_add_sa(feed::AddSa& request, feed::Reply& reply) {
   SaSpec& spec = request.spec;
   if (request.protocol != SF_PROTOCOL_ESP || !spec.transport_mode) {
     reply.status = SF_NOT_SUPPORTED;
+    return;
+  }
+  if (bears_our_name(*config, spec.peer_identity)) {
+    reply.status = SF_FAILED;
     return;
   }
   spec.replay_window = 0;  // charon's default; how large it is is the data plane's to say

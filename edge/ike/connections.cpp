@@ -151,6 +151,11 @@ bool keys_are_scoped(const IkeConfig& config) {
   return std::ranges::any_of(config.psks, [](const IkePsk& psk) { return !psk.listener.empty(); });
 }
 
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
 bool is_psk(IkeAuth auth) {
   return auth == IkeAuth::kPsk || auth == IkeAuth::kXauthPsk;
 }
@@ -237,6 +242,16 @@ CharonObjects charon_objects(const IkeConfig& config) {
   }
   add_secrets(config, out.secrets);
   return out;
+}
+
+bool bears_our_name(const IkeConfig& config, std::string_view identity) {
+  if (!keys_are_scoped(config)) return false;
+  const auto same = [&](const std::string& name) { return equal_ignoring_case(name, identity); };
+  return std::ranges::any_of(config.listeners, [&](const IkeListener& listener) {
+    return (!listener.identity.empty() && same(listener.identity)) ||
+           std::ranges::any_of(listener.addresses,
+                               [&](const auto& address) { return same(address.to_string()); });
+  });
 }
 
 }  // namespace sluice::edge

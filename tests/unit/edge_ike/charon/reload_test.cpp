@@ -98,6 +98,16 @@ TEST_P(ListenerKeys, OpenNoOtherListener) {
   EXPECT_TRUE(world.connect(right)) << right.outcome.value_or("no answer");
 }
 
+TEST(ListenerKey, OpensNoOtherListenerForWhoeverCallsItselfLikeIts) {
+  World world(two_listeners);
+  Client& wrong = world.add_client(
+      {.psk = "key of the other", .version = 2, .server_id = "203.0.113.1", .own_id = "203.0.113.2"}, kNat);
+  world.start();
+  wrong.dial();
+  EXPECT_TRUE(world.wait([&] { return wrong.outcome.has_value() || !world.events.failures.empty(); }));
+  EXPECT_TRUE(world.plane.sas.empty());
+}
+
 INSTANTIATE_TEST_SUITE_P(BothVersions, ListenerKeys, testing::Values(1, 2));
 
 }  // namespace

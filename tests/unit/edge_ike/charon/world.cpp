@@ -114,13 +114,15 @@ asio::awaitable<void> Client::load() {
       .add_list("remote_ts", {"dynamic[udp/" + options.remote_port + "]"})
       .add_list("esp_proposals", {options.esp_proposal})
       .add("rekey_time", "0s");
-  vici::Message connection;
+  vici::Message local, connection;
+  local.add("auth", "psk");
+  if (!options.own_id.empty()) local.add("id", options.own_id);
   connection.add("version", options.version)
       .add_list("local_addrs", {options.address})
       .add_list("remote_addrs", {"203.0.113.1"})
       .add_list("proposals", {options.ike_proposal})
       .add("mobike", "no")
-      .add_section("local", vici::Message().add("auth", "psk"))
+      .add_section("local", local)
       .add_section("remote", vici::Message().add("auth", "psk").add("id", options.server_id));
   connection.open("children").add_section("c", std::move(child));
   vici::Message message;

@@ -102,6 +102,7 @@ class Client final : public feed::FeedHandler {
     std::string esp_proposal = "aes256-sha1";
     std::string remote_port = "1701";
     std::string server_id = "%any";  ///< sent in IKEv2 unless it is %any
+    std::string own_id = "";         ///< empty: its address
   };
   Client(boost::asio::io_context& io, Options options);
   ~Client() override;
