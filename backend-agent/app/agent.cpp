@@ -7,6 +7,7 @@
 #include <chrono>
 #include <fstream>
 #include <stdexcept>
+#include <thread>
 
 #include "base/app/clock.hpp"
 #include "base/app/log.hpp"
@@ -24,7 +25,6 @@ constexpr auto kTick = std::chrono::seconds(1);
 constexpr auto kFarewell = std::chrono::milliseconds(1500);
 /// How often the end of accounting is looked for while stopping.
 constexpr auto kDrainPoll = std::chrono::milliseconds(20);
-constexpr std::uint32_t kWorkers = 1;
 
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -84,17 +84,18 @@ Agent::Agent(boost::asio::io_context& io, Config config)
   if (fd < 0) throw std::runtime_error("no file descriptor is left");
   woken_.assign(fd);
   authentication_ = std::make_unique<Authentication>(
-      io_, config_, random_, [this](SessionSerial session) { worker_->post(AskCounters{session}); });
+      io_, config_, random_, [this](SessionSerial session) { workers_->post(AskCounters{session}); });
   pools_ = std::make_unique<Pools>(config_.pools, reserved());
   if (!config_.hands_off()) {
     tun_ =
         std::make_unique<TunDevice>(or_throw(TunDevice::open({.name = config_.tun_name,
                                                               .mtu = static_cast<std::uint16_t>(config_.mtu),
+                                                              .queues = worker_count(),
                                                               .addresses = {config_.local_address},
                                                               .routes = pool_prefixes()})));
     warn_if_not_forwarding();
   }
-  make_worker();
+  make_workers();
   make_uplink();
   make_sessions();
   const std::string to = config_.hands_off() ? config_.handoff_server.to_string() : "none";
@@ -103,7 +104,7 @@ Agent::Agent(boost::asio::io_context& io, Config config)
       {LogField("name", config_.name), LogField("tun", tun_ ? tun_->name() : "none"), LogField("handoff", to),
        LogField("local_address", config_.local_address.to_string()), LogField("addresses", pools_->free()),
        LogField("users", authentication_->users()), LogField("radius_servers", config_.radius.servers.size()),
-       LogField("engine", worker_->engine_name())});
+       LogField("workers", workers_->size()), LogField("engine", workers_->engine_name())});
 }
 
 Agent::~Agent() = default;
@@ -129,19 +130,38 @@ std::unordered_set<std::uint32_t> Agent::reserved() const {
   return out;
 }
 
-void Agent::make_worker() {
+std::uint32_t Agent::worker_count() const {
+  if (config_.workers != 0) return config_.workers;
+  return std::clamp(std::thread::hardware_concurrency(), 1U, channel::kMaxWorkers);
+}
+
+WorkerParts Agent::parts_of(std::uint32_t worker, TunPort tun) {
   LnsSettings lns;
+  lns.worker = worker;
   lns.host_name = config_.host_name;
   lns.hello_interval = config_.hello_interval;
   lns.ppp_config = shared_ppp_config(config_);
-  const Endpoint data{config_.data_address, static_cast<std::uint16_t>(config_.data_port)};
+  const auto first_port = static_cast<std::uint16_t>(config_.data_port);
+  const Endpoint data{config_.data_address, channel::port_of(first_port, worker)};
   auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
   auto engine = or_throw(esp::make_engine("auto", random_));
   std::optional<HandoffSettings> handoff;
-  if (config_.hands_off()) handoff = HandoffSettings{config_.handoff_server, config_.handoff_sources};
-  worker_ = std::make_unique<Worker>(
-      WorkerParts{std::move(port), tun_ ? std::move(tun_->take_ports().front()) : TunPort{},
-                  std::move(engine), std::move(lns), woken_.native_handle(), handoff});
+  if (config_.hands_off()) {
+    handoff = HandoffSettings{config_.handoff_server,
+                              share_of(config_.handoff_sources, worker, worker_count()), worker};
+  }
+  return {std::move(port), std::move(tun),         std::move(engine),
+          std::move(lns),  woken_.native_handle(), handoff};
+}
+
+void Agent::make_workers() {
+  auto ports = tun_ ? tun_->take_ports() : std::vector<TunPort>();
+  ports.resize(worker_count());
+  std::vector<WorkerParts> parts;
+  for (std::uint32_t worker = 0; worker < worker_count(); ++worker)
+    parts.push_back(parts_of(worker, std::move(ports[worker])));
+  workers_ = std::make_unique<Workers>(std::move(parts));
+  last_cpu_.resize(workers_->size());
 }
 
 void Agent::make_uplink() {
@@ -157,12 +177,12 @@ void Agent::make_uplink() {
   channel::Hello hello;
   hello.boot_id = load_be64(boot);
   hello.weight = config_.weight;
-  hello.workers = kWorkers;
+  hello.workers = workers_->size();
   hello.data_port = static_cast<std::uint16_t>(config_.data_port);
   hello.max_sessions = config_.max_sessions;
   hello.software = "sluice-agent " SLUICE_VERSION;
   uplink_ = std::make_unique<Uplink>(
-      UplinkContext{io_, random_, [this](Command command) { worker_->post(std::move(command)); },
+      UplinkContext{io_, random_, [this](Command command) { workers_->post(std::move(command)); },
                     [this] { return refusal(); },
                     // A server behind us knows nothing of channels that go and come back.
                     config_.hands_off() ? std::chrono::seconds(0) : config_.edge_grace},
@@ -186,20 +206,21 @@ void Agent::make_sessions() {
       .session_prefix = authentication_->session_prefix(),
       .now = app::now,
       .unix_seconds = unix_now,
-      .post = [this](Command command) { worker_->post(std::move(command)); },
+      .post = [this](Command command) { workers_->post(std::move(command)); },
       .session_up = [this](ChannelId id, const channel::SessionUp& up) { uplink_->session_up(id, up); },
       .session_down = [this](ChannelId id,
                              const channel::SessionDown& down) { uplink_->session_down(id, down); },
       .called = [this](ChannelId id) { return uplink_->edge_name(id); },
-      .route = [this](const Prefix& prefix, bool in_use) { set_route(prefix, in_use); }});
+      .route = [this](const Prefix& prefix, bool in_use) { set_route(prefix, in_use); },
+      .steer = [this](const Prefix& prefix, SessionSerial session,
+                      bool in_use) { steer(prefix, session, in_use); }});
   authentication_->listen(
       [this](const radius::DynamicRequest& request) { return sessions_->on_dynamic(request); });
 }
 
 std::optional<std::string> Agent::refusal() const {
   if (stopping_) return "draining";
-  const std::uint32_t tunnels = worker_->stats().tunnels.load(std::memory_order_relaxed);
-  if (config_.max_sessions != 0 && tunnels >= config_.max_sessions) return "max_sessions reached";
+  if (config_.max_sessions != 0 && workers_->tunnels() >= config_.max_sessions) return "max_sessions reached";
   if (!config_.hands_off() && pools_->free() == 0) return "no address is free";
   return std::nullopt;
 }
@@ -209,6 +230,21 @@ void Agent::set_route(const Prefix& prefix, bool in_use) {
   if (!tun_) return;
   if (!in_use) return tun_->remove_route(prefix);
   if (const auto error = tun_->add_route(prefix)) app::log_warning("no route", {LogField("cause", *error)});
+}
+
+/// Packets for a client come to the worker that serves it. Whoever has a network last has it.
+void Agent::steer(const Prefix& prefix, SessionSerial session, bool in_use) {
+  if (!tun_ || workers_->size() == 1) return;
+  if (in_use) {
+    steered_[prefix] = session;
+    if (const auto error = tun_->steer(prefix, worker_of(session)))
+      app::log_warning("a client gets no packets", {LogField("cause", *error)});
+    return;
+  }
+  const auto found = steered_.find(prefix);
+  if (found == steered_.end() || found->second != session) return;
+  steered_.erase(found);
+  tun_->unsteer(prefix);
 }
 
 void Agent::set_proxy(const SessionOpened& opened) {
@@ -235,9 +271,9 @@ void Agent::start() {
 
 void Agent::stop() {
   if (std::exchange(stopping_, true)) return;
-  app::log_info("stopping", {LogField("sessions", worker_->stats().sessions.load())});
+  app::log_info("stopping", {LogField("sessions", workers_->sessions())});
   uplink_->set_load(load(), true);
-  worker_->post(CloseAll{"the server is stopping"});
+  workers_->post(CloseAll{"the server is stopping"});
   stop_timer_.expires_after(kFarewell);
   stop_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) finish_stop();
@@ -290,8 +326,8 @@ void Agent::wait_for_events() {
 }
 
 void Agent::take_events() {
-  while (auto event = worker_->next_event()) take(std::move(*event));
-  while (auto spi = worker_->next_released()) uplink_->release(*spi);
+  while (auto event = workers_->next_event()) take(std::move(*event));
+  while (auto spi = workers_->next_released()) uplink_->release(*spi);
 }
 
 void Agent::take(Event event) {
@@ -323,35 +359,41 @@ void Agent::take(Event event) {
   }
 }
 
+/// Processor time of the busiest worker since the last call.
+Duration Agent::busiest() {
+  Duration most{};
+  for (std::uint32_t worker = 0; worker < workers_->size(); ++worker) {
+    const Duration cpu = workers_->each()[worker]->cpu_time();
+    most = std::max(most, cpu - std::exchange(last_cpu_[worker], cpu));
+  }
+  return most;
+}
+
 channel::LoadReport Agent::load() {
-  const auto& stats = worker_->stats();
   const Instant now = app::now();
-  const Duration cpu = worker_->cpu_time();
-  const std::uint64_t packets = stats.packets_up.read() + stats.packets_down.read();
+  const std::uint64_t packets = workers_->packets();
   const auto elapsed = std::max<Duration>(now - last_report_, std::chrono::milliseconds(1));
   const double seconds = std::chrono::duration<double>(elapsed).count();
   channel::LoadReport out;
-  out.sessions = stats.sessions.load(std::memory_order_relaxed);
-  out.tunnels = stats.tunnels.load(std::memory_order_relaxed);
-  out.cpu_permille =
-      static_cast<std::uint32_t>(std::min<std::int64_t>(1000, (cpu - last_cpu_) * 1000 / elapsed));
+  out.sessions = workers_->sessions();
+  out.tunnels = workers_->tunnels();
+  out.cpu_permille = static_cast<std::uint32_t>(std::min<std::int64_t>(1000, busiest() * 1000 / elapsed));
   out.packets_per_second = static_cast<std::uint64_t>(static_cast<double>(packets - last_packets_) / seconds);
   out.free_addresses = static_cast<std::uint32_t>(pools_->free());
   out.draining = stopping_;
   last_report_ = now;
-  last_cpu_ = cpu;
   last_packets_ = packets;
   return out;
 }
 
 void Agent::report_drops() {
-  const std::string line = drop_report_.since_last(*worker_);
+  const std::string line = drop_report_.since_last(*workers_);
   if (!line.empty()) app::log_info("packets dropped", {LogField("reasons", line)});
   last_drop_report_ = app::now();
 }
 
 void Agent::tick() {
-  worker_->flush();
+  workers_->flush();
   authentication_->tick(app::now());
   if (app::now() - last_drop_report_ >= kDropReportInterval) report_drops();
   uplink_->set_load(load());

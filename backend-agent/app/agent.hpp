@@ -13,7 +13,7 @@
 #include "backend-agent/app/drop_report.hpp"
 #include "backend-agent/app/sessions.hpp"
 #include "backend-agent/config/config.hpp"
-#include "backend-agent/lns/worker.hpp"
+#include "backend-agent/lns/workers.hpp"
 #include "backend-agent/pool/pools.hpp"
 #include "backend-agent/tun/tun_device.hpp"
 #include "backend-agent/uplink/uplink.hpp"
@@ -23,7 +23,7 @@ namespace sluice::agent {
 
 class Agent {
  public:
-  /// Makes the TUN device, sockets and the worker. Throws std::runtime_error with what to do about it.
+  /// Makes the TUN device, sockets and workers. Throws std::runtime_error with what to do about it.
   Agent(boost::asio::io_context& io, Config config);
   ~Agent();
 
@@ -36,12 +36,15 @@ class Agent {
 
  private:
   void make_sessions();
-  void make_worker();
+  std::uint32_t worker_count() const;
+  void make_workers();
+  WorkerParts parts_of(std::uint32_t worker, TunPort tun);
   void make_uplink();
   std::vector<Prefix> pool_prefixes() const;
   std::unordered_set<std::uint32_t> reserved() const;
   std::optional<std::string> refusal() const;
   void set_route(const Prefix& prefix, bool in_use);
+  void steer(const Prefix& prefix, SessionSerial session, bool in_use);
   void drain_accounting();
   void set_proxy(const SessionOpened& opened);
   void remove_proxy(SessionSerial session);
@@ -49,6 +52,7 @@ class Agent {
   void take_events();
   void take(Event event);
   void tick();
+  Duration busiest();
   channel::LoadReport load();
   void report_drops();
   void finish_stop();
@@ -60,17 +64,18 @@ class Agent {
   boost::asio::steady_timer timer_, stop_timer_, drain_timer_;
   std::unique_ptr<Pools> pools_;
   std::unique_ptr<TunDevice> tun_;
-  std::unique_ptr<Worker> worker_;
+  std::unique_ptr<Workers> workers_;
   std::unique_ptr<Uplink> uplink_;
   std::unique_ptr<Authentication> authentication_;
   std::unique_ptr<Sessions> sessions_;
+  std::map<Prefix, SessionSerial> steered_;     ///< whose worker gets packets for a network
   std::map<SessionSerial, IpAddress> proxied_;  ///< answered for on other devices' links
   bool stopping_ = false;
   bool stopped_ = false;
   DropReport drop_report_;
   Instant last_drop_report_{};
   Instant last_report_{};
-  Duration last_cpu_{};
+  std::vector<Duration> last_cpu_;  ///< of each worker
   std::uint64_t last_packets_ = 0;
 };
 

@@ -22,21 +22,25 @@ void add_port(Totals& totals, const CounterArray<transport::PortCount>& counters
        {PortCount::kKernelDrops, PortCount::kTruncated, PortCount::kReceiveErrors, PortCount::kSendFull,
         PortCount::kSendTooBig, PortCount::kSendUnreachable, PortCount::kSendErrors}) {
     if (const auto count = counters.read(which); count != 0)
-      totals["socket." + std::string(to_string(which))] = count;
+      totals["socket." + std::string(to_string(which))] += count;
   }
+}
+
+void add_worker(Totals& totals, const Worker& worker) {
+  add_all(totals, "lns.", worker.lns().drops());
+  add_all(totals, "l2tp.", worker.lns().l2tp_drops());
+  add_all(totals, "ppp.", worker.lns().ppp_drops());
+  add_all(totals, "carrier.", worker.carrier().drops());
+  if (worker.handoff() != nullptr) add_all(totals, "handoff.", worker.handoff()->drops());
+  add_port(totals, worker.port().counts());
+  add_all(totals, "tun.", worker.tun().drops());
 }
 
 }  // namespace
 
-std::string DropReport::since_last(const Worker& worker) {
+std::string DropReport::since_last(const Workers& workers) {
   Totals now;
-  add_all(now, "lns.", worker.lns().drops());
-  add_all(now, "l2tp.", worker.lns().l2tp_drops());
-  add_all(now, "ppp.", worker.lns().ppp_drops());
-  add_all(now, "carrier.", worker.carrier().drops());
-  if (worker.handoff() != nullptr) add_all(now, "handoff.", worker.handoff()->drops());
-  add_port(now, worker.port().counts());
-  add_all(now, "tun.", worker.tun().drops());
+  for (const auto& worker : workers.each()) add_worker(now, *worker);
   std::string out;
   for (const auto& [reason, count] : now) {
     const std::uint64_t before = last_[reason];

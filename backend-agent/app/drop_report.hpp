@@ -4,14 +4,15 @@
 #include <map>
 #include <string>
 
-#include "backend-agent/lns/worker.hpp"
+#include "backend-agent/lns/workers.hpp"
 
 namespace sluice::agent {
 
 class DropReport {
  public:
   /// "ppp.wrong-source:3 l2tp.duplicate:1": the counters that moved since the last call; empty when none did.
-  std::string since_last(const Worker& worker);
+  /// Sums over all workers.
+  std::string since_last(const Workers& workers);
 
  private:
   std::map<std::string, std::uint64_t> last_;

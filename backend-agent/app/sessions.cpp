@@ -102,7 +102,21 @@ std::optional<AuthDecision> Sessions::furnish(SessionSerial serial, Session& ses
   if (auto lacking = give_address(serial, session, grant)) return lacking;
   give_prefixes(session, grant);
   for (const auto& route : grant.routes) add_route(session, route);
+  steer(serial, session);
   return std::nullopt;
+}
+
+/// Before the client knows its addresses: its first packet from inside finds the way.
+void Sessions::steer(SessionSerial serial, Session& session) {
+  if (!context_.steer) return;
+  session.steered = session.policy.routes;
+  session.steered.push_back(host(*session.address));
+  if (session.v6) {
+    for (const auto& own : {session.v6->prefix, session.v6->delegated}) {
+      if (own) session.steered.push_back(*own);
+    }
+  }
+  for (const auto& prefix : session.steered) context_.steer(prefix, serial, true);
 }
 
 std::optional<AuthDecision> Sessions::give_address(SessionSerial serial, Session& session,
@@ -175,6 +189,8 @@ ppp::Addresses Sessions::addresses_of(const Session& session, const radius::Gran
 void Sessions::release(Session& session) {
   for (const auto& prefix : session.routed) context_.route(prefix, false);
   session.routed.clear();
+  for (const auto& prefix : session.steered) context_.steer(prefix, session.caller.session, false);
+  session.steered.clear();
   if (session.address) context_.pools.release(*session.address, context_.now());
   session.address.reset();
   if (session.v6 && session.v6->prefix) context_.pools.ipv6().release(*session.v6->prefix, context_.now());

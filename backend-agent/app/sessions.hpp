@@ -39,6 +39,8 @@ struct SessionsContext {
   std::function<std::string(ChannelId)> called;
   /// An address or network that is the client's own, not a pool's, comes into use or goes out of use.
   std::function<void(const Prefix&, bool in_use)> route;
+  /// Packets for a network are that session's worker's, or no longer. May be null.
+  std::function<void(const Prefix&, SessionSerial session, bool in_use)> steer = nullptr;
 };
 
 class Sessions {
@@ -61,7 +63,8 @@ class Sessions {
     ppp::AuthMethod method = ppp::AuthMethod::kNone;
     std::optional<IpAddress> address;
     std::optional<ppp::Ipv6Addresses> v6;
-    std::vector<Prefix> routed;  ///< what context_.route was told
+    std::vector<Prefix> routed;   ///< what context_.route was told
+    std::vector<Prefix> steered;  ///< what context_.steer was told
     SessionPolicy policy;
     std::vector<ByteVector> classes;
     std::chrono::seconds interim{0};
@@ -78,6 +81,7 @@ class Sessions {
   void give_prefixes(Session& session, const radius::Grant& grant);
   ppp::Addresses addresses_of(const Session& session, const radius::Grant& grant) const;
   void add_route(Session& session, const Prefix& prefix);
+  void steer(SessionSerial serial, Session& session);
   void tell_refusal(const Session& session, const ppp::AuthVerdict& verdict) const;
   void change(SessionSerial serial, Session& session, const radius::Grant& grant);
   void release(Session& session);

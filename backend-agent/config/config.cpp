@@ -20,6 +20,7 @@ struct Texts {
 /// Linux takes interface names up to IFNAMSIZ - 1.
 constexpr std::size_t kMaxInterfaceName = 15;
 constexpr std::size_t kMaxNameServers = 2;
+constexpr std::uint32_t kMaxWorkers = 64;
 
 std::vector<app::Setting> settings_for(Config& c, Texts& t) {
   using app::Number;
@@ -28,7 +29,9 @@ std::vector<app::Setting> settings_for(Config& c, Texts& t) {
   return {
       {"agent.name", &c.name, "what this agent is called, as in its certificate", true},
       {"agent.weight", Number{&c.weight, 1, 1000}, "its share of new tunnels beside other agents"},
-      {"agent.data_port", Number{&c.data_port, 1, 65535}, "UDP port for data frames from the edges"},
+      {"agent.workers", Number{&c.workers, 0, kMaxWorkers}, "data threads; 0: one for each core"},
+      {"agent.data_port", Number{&c.data_port, 1, 65535},
+       "UDP port for data frames from the edges, the first worker's"},
       {"agent.data_address", &c.data_address, "local address for data frames"},
       {"agent.max_sessions", Number{&c.max_sessions, 0, 1'000'000}, "sessions at most; 0: no limit"},
       {"agent.edge_grace", &c.edge_grace,
@@ -173,11 +176,17 @@ void check_radius(app::ConfigFile& file, const RadiusConfig& radius) {
     file.fail("radius_dynamic", "is heard nowhere: set radius.dynamic_listen, for instance \"0.0.0.0:3799\"");
 }
 
+std::uint32_t most_workers(const Config& c) {
+  return c.workers == 0 ? kMaxWorkers : c.workers;
+}
+
 void check_handoff(app::ConfigFile& file, Config& c, const Texts& t) {
   if (c.handoff_server.address.is_v6()) file.fail("handoff.server", "must be an IPv4 address and a port");
   const auto range = parse_range(t.handoff_sources);
   if (!range) return file.fail("handoff.sources", "is no range: write \"127.64.0.1-127.64.255.254\"");
   c.handoff_sources = *range;
+  if (range->last - range->first < most_workers(c) - 1)
+    file.fail("handoff.sources", "has fewer addresses than there are workers: each needs some of its own");
 }
 
 /// What is needed only where tunnels end here.
@@ -203,6 +212,8 @@ void check(app::ConfigFile& file, Config& c, const Texts& t) {
       c.tun_name.find('/') != std::string::npos) {
     file.fail("tun.name", "must be 1 to 15 characters without a slash");
   }
+  if (c.data_port + most_workers(c) - 1 > UINT16_MAX)
+    file.fail("agent.data_port", "leaves no room for a port for each worker");
   if (c.host_name.empty()) file.fail("l2tp.host_name", "must not be empty");
   if (c.auth_timeout.count() == 0) file.fail("ppp.auth_timeout", "must be at least 1");
   check_radius(file, c.radius);

@@ -59,7 +59,8 @@ struct ThrottleConfig {
 struct Config {
   std::string name;
   std::uint32_t weight = 100;
-  std::uint32_t data_port = 4601;
+  std::uint32_t workers = 1;       ///< data threads; 0: one for each core
+  std::uint32_t data_port = 4601;  ///< the first worker's; the others' follow
   IpAddress data_address;
   std::uint32_t max_sessions = 0;       ///< 0: no limit
   std::chrono::seconds edge_grace{60};  ///< how long tunnels wait for an edge that was cut off; 0: not at all

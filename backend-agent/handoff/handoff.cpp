@@ -217,7 +217,7 @@ void Handoff::follow(Tunnel& tunnel, Instant now) {
 }
 
 void Handoff::session_up(Tunnel& tunnel, const l2tp::ObservedSession& seen) {
-  const SessionSerial serial((std::uint64_t{settings_.worker} << 48) | ++last_serial_);
+  const SessionSerial serial = serial_of(settings_.worker, ++last_serial_);
   tunnel.sessions.push_back({serial, seen.agent});
   ++sessions_up_;
   SessionOpened opened;

@@ -22,7 +22,7 @@ namespace sluice::agent {
 struct HandoffSettings {
   Endpoint server;  ///< IPv4
   AddressRange sources;
-  std::uint32_t worker = 0;  ///< part of each session's serial, so that no two workers make the same
+  std::uint32_t worker = 0;  ///< part of each session's serial
 };
 
 class Handoff {

@@ -10,6 +10,15 @@
 
 namespace sluice::agent {
 
+/// What of the addresses is this worker's; at least as many addresses as workers.
+inline AddressRange share_of(const AddressRange& range, std::uint32_t worker, std::uint32_t workers) {
+  const std::uint64_t size = std::uint64_t{range.last} - range.first + 1;
+  const auto start = [&](std::uint32_t of) {
+    return static_cast<std::uint32_t>(range.first + size * of / workers);
+  };
+  return {start(worker), start(worker + 1) - 1};
+}
+
 class Sources {
  public:
   explicit Sources(AddressRange range) : range_(range), next_(range.first) {}

@@ -306,7 +306,7 @@ bool Lns::drain_session(Tunnel& tunnel, Session& session, Instant now) {
 
 void Lns::on_l2tp(Tunnel& tunnel, const l2tp::Event& event, Instant now) {
   if (const auto* up = std::get_if<l2tp::SessionUp>(&event)) {
-    auto session = std::make_unique<Session>(tunnel, SessionSerial(++last_serial_), up->local,
+    auto session = std::make_unique<Session>(tunnel, serial_of(settings_.worker, ++last_serial_), up->local,
                                              settings_.ppp_config(tunnel.spec.ppp_mtu), random_, ppp_drops_);
     sessions_[session->serial] = session.get();
     session->ppp.start(now);

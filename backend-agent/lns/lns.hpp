@@ -24,6 +24,7 @@
 namespace sluice::agent {
 
 struct LnsSettings {
+  std::uint32_t worker = 0;  ///< part of each session's serial
   std::string host_name = "sluice";
   Duration hello_interval = std::chrono::seconds(60);
   /// A tunnel without a session is closed after so long.

@@ -18,8 +18,14 @@ namespace sluice::agent {
 
 /// One life of one channel, never reused: a channel that comes back gets another. 0 means none.
 using ChannelId = StrongId<struct ChannelIdTag, std::uint32_t>;
-/// One PPP session, never reused. 0 means none.
+/// One PPP session, never reused. 0 means none. Its upper 16 bits name the worker that made it and serves it.
 using SessionSerial = StrongId<struct SessionSerialTag, std::uint64_t>;
+inline SessionSerial serial_of(std::uint32_t worker, std::uint64_t number) {
+  return SessionSerial((std::uint64_t{worker} << 48) | number);
+}
+inline std::uint32_t worker_of(SessionSerial session) {
+  return static_cast<std::uint32_t>(session.value() >> 48);
+}
 
 /// A tunnel: relay ids are unique within a channel's life only.
 struct TunnelKey {
@@ -32,7 +38,7 @@ struct TunnelKey {
 /// What the edge told of a tunnel.
 struct TunnelSpec {
   TunnelKey key;
-  std::uint32_t edge_worker = 0;
+  std::uint32_t edge_worker = 0, agent_worker = 0;
   TunnelId assigned;
   Endpoint client;            ///< the client's true address
   std::string peer_identity;  ///< escape before printing
@@ -53,7 +59,7 @@ struct SessionPolicy {
   bool operator==(const SessionPolicy&) const = default;
 };
 
-// ---- control to worker
+// ---- control to worker (dispatch.hpp says to which)
 
 /// Keys for all pairs of workers of a channel; a second one for the same channel is a new epoch.
 struct InstallPaths {

@@ -199,6 +199,7 @@ void Uplink::tunnel_open(transport::ChannelDialer& dialer, const channel::Tunnel
   TunnelSpec spec;
   spec.key = {*id, open.relay};
   spec.edge_worker = open.edge_worker;
+  spec.agent_worker = open.agent_worker;
   spec.assigned = open.assigned_tunnel;
   spec.client = open.client;
   spec.peer_identity = open.peer_identity;

@@ -157,7 +157,7 @@ class Lab:
             edge = self.spaces["edge"]
             self.processes.append(edge.capture("edge-wan-ike", "wan", IKE_AND_FRIENDS))
             self.processes.append(edge.capture("edge-wan-esp", "wan", "esp or (udp port 4500 and udp[8:4] != 0)", 2000))
-            self.processes.append(edge.capture("edge-core", "core", "tcp port 4600 or udp port 4601", 2000))
+            self.processes.append(edge.capture("edge-core", "core", "tcp port 4600 or udp portrange 4601-4602", 2000))
             self.processes.append(inside.capture("inside", "lan", "icmp or tcp", 2000))
 
     def start_product(self) -> None:

@@ -71,6 +71,7 @@ def agent_config(run_: Run, number: int, settings: str = "", ppp_settings: str =
 [agent]
 name = "{name}"
 data_address = "{network.agent_core(number)}"
+workers = {2 if number % 2 else 1}
 
 [[edge]]
 address = "{network.EDGE_CORE}:4600"

@@ -73,6 +73,21 @@ TEST(AgentConfig, HandOffNeedsNeitherUsersNorAddressesAndItsOwnEndNeedsBoth) {
               HasSubstr("handoff.server: must be"));
   EXPECT_THAT(files.errors(bare + "[handoff]\nserver = \"127.0.0.1:1701\"\nsources = \"any\"\n"),
               HasSubstr("handoff.sources: is no range"));
+  const std::string one = "[handoff]\nserver = \"127.0.0.1:1701\"\nsources = \"127.64.0.1-127.64.0.1\"\n";
+  EXPECT_EQ(files.errors(bare + one), "good");
+}
+
+TEST(AgentConfig, EachWorkerNeedsAPortAndAddressesToHandOffFrom) {
+  const Files files;
+  const auto with = [](std::string keys) {
+    return "[agent]\n" + keys + kMinimal.substr(kMinimal.find("name"));
+  };
+  EXPECT_EQ(files.errors(with("workers = 4\ndata_port = 65532\n")), "good");
+  EXPECT_THAT(files.errors(with("workers = 5\ndata_port = 65532\n")),
+              HasSubstr("agent.data_port: leaves no room"));
+  EXPECT_THAT(files.errors(with("workers = 2\n") +
+                           "[handoff]\nserver = \"127.0.0.1:1701\"\nsources = \"127.64.0.1-127.64.0.1\"\n"),
+              HasSubstr("handoff.sources: has fewer addresses"));
 }
 
 TEST(AgentConfig, SplitRoutesAreIpv4Networks) {
@@ -108,6 +123,7 @@ TEST(AgentConfig, ExampleNamesEveryKeyWithItsDefault) {
   const Config& b = minimal.value();
   EXPECT_EQ(a.weight, b.weight);
   EXPECT_EQ(a.data_port, b.data_port);
+  EXPECT_EQ(a.workers, b.workers);
   EXPECT_EQ(a.data_address, b.data_address);
   EXPECT_EQ(a.max_sessions, b.max_sessions);
   EXPECT_EQ(a.host_name, b.host_name);

@@ -307,5 +307,17 @@ TEST(Handoff, FarewellIsRepeatedUntilItIsGivenUp) {
   EXPECT_EQ(world.peers.begin()->second->state(), l2tp::TunnelState::kClosing);
 }
 
+TEST(HandoffSources, AreSharedAmongWorkersWithoutOverlapOrLoss) {
+  const AddressRange all = *parse_range("127.64.0.1-127.64.0.10");
+  std::uint32_t next = all.first;
+  for (std::uint32_t worker = 0; worker < 3; ++worker) {
+    const AddressRange share = share_of(all, worker, 3);
+    EXPECT_EQ(share.first, next);
+    EXPECT_GE(share.last, share.first + 2);
+    next = share.last + 1;
+  }
+  EXPECT_EQ(next, all.last + 1);
+}
+
 }  // namespace
 }  // namespace sluice::agent

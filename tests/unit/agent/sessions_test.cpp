@@ -1,5 +1,6 @@
 #include "backend-agent/app/sessions.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/text.hpp"
@@ -68,6 +69,7 @@ struct World {
   std::vector<channel::SessionUp> ups;
   std::vector<channel::SessionDown> downs;
   std::vector<std::pair<std::string, bool>> fixed;
+  std::vector<std::string> steered;
   test::SeededRandom random{1};
   std::vector<radius::Draft> records;
   Accounting accounting{AccountingContext{
@@ -90,7 +92,11 @@ struct World {
       .session_up = [this](ChannelId, const channel::SessionUp& up) { ups.push_back(up); },
       .session_down = [this](ChannelId, const channel::SessionDown& down) { downs.push_back(down); },
       .called = [](ChannelId) { return std::string("edge1"); },
-      .route = [this](const Prefix& p, bool in_use) { fixed.emplace_back(p.to_string(), in_use); }}};
+      .route = [this](const Prefix& p, bool in_use) { fixed.emplace_back(p.to_string(), in_use); },
+      .steer =
+          [this](const Prefix& p, SessionSerial session, bool in_use) {
+            steered.push_back(p.to_string() + (in_use ? " to " : " from ") + std::to_string(session.value()));
+          }}};
 };
 
 TEST(Sessions, AcceptedClientGetsAnAddressThatComesBackAtTheEnd) {
@@ -295,6 +301,22 @@ TEST(Sessions, ChangeTouchesOnlyWhatItNames) {
   const auto& change = std::get<ChangePolicy>(world.posted.at(1));
   EXPECT_EQ(change.policy.rate_up, 1000U);
   EXPECT_EQ(change.policy.rate_down, 9000U);
+}
+
+TEST(Sessions, PacketsForAllThatIsASessionsAreLedToItFromTheVerdictToTheEnd) {
+  World world;
+  world.ask(5, "alice");
+  radius::Grant grant;
+  grant.routes = {*Prefix::parse("10.77.0.0/24")};
+  grant.delegated_prefix = Prefix::parse("2001:db8:7::/56");
+  world.authenticator.answer(0, true, IpAddress::parse("192.0.2.7"), grant);
+  using testing::UnorderedElementsAre;
+  EXPECT_THAT(world.steered,
+              UnorderedElementsAre("10.77.0.0/24 to 5", "192.0.2.7/32 to 5", "2001:db8:7::/56 to 5"));
+  world.steered.clear();
+  world.end(5);
+  EXPECT_THAT(world.steered,
+              UnorderedElementsAre("10.77.0.0/24 from 5", "192.0.2.7/32 from 5", "2001:db8:7::/56 from 5"));
 }
 
 }  // namespace
