@@ -15,7 +15,8 @@ bool answers(Code request, Code reply) {
       return reply == Code::kAccessAccept || reply == Code::kAccessReject || reply == Code::kAccessChallenge;
     case Code::kAccountingRequest:
       return reply == Code::kAccountingResponse;
-    case Code::kStatusServer:  // RFC 5997 §2.1: whatever the port's service answers with; a refusal lives, too
+    case Code::kStatusServer:  // RFC 5997 §2.1: whatever the port's service answers with; a refusal lives,
+                               // too
       return reply == Code::kAccessAccept || reply == Code::kAccessReject ||
              reply == Code::kAccountingResponse;
     default:
@@ -115,7 +116,7 @@ std::optional<std::size_t> Client::choose(const Request& request, Instant now) c
 void Client::start(Ticket ticket, Request& request, Instant now) {
   const auto server = choose(request, now);
   if (!server) return fail(ticket, Unanswered::kTimeout);
-  if (hosts_[*server].free.empty()) return waiting_.push_back(ticket);
+  if (hosts_[*server].free.empty()) return hosts_[*server].waiting.push_back(ticket);
   send_first(ticket, request, *server, now);
 }
 
@@ -193,6 +194,8 @@ void Client::mark_dead(std::size_t server, Instant now) {
   if (std::exchange(host.dead, true)) return;
   host.probe_at = now + jitter(settings_.probe_interval);
   events_.push_back(ServerState{server, false, host.refused});
+  for (std::size_t left = host.waiting.size(); left > 0; --left)
+    start_next(host, now);  // elsewhere, if may be
 }
 
 void Client::heard_from(std::size_t server, Instant now) {
@@ -205,6 +208,7 @@ void Client::heard_from(std::size_t server, Instant now) {
 /// RFC 5997 §3: nothing in it but Message-Authenticator and who asks; it is not sent again.
 void Client::probe(std::size_t server, Instant now) {
   Host& host = hosts_[server];
+  host.probe_at = now + jitter(settings_.probe_interval);
   if (host.free.empty()) return;
   const Ticket ticket(++last_ticket_);
   Request& request = requests_.emplace(ticket, Request(Draft(Code::kStatusServer))).first->second;
@@ -268,17 +272,18 @@ void Client::fail(Ticket ticket, Unanswered why) {
   requests_.erase(found);
 }
 
-/// Requests that waited for a slot.
+/// Requests that waited for a slot; each server has its own queue, so that a full one holds up nobody else.
 void Client::give_way(Instant now) {
-  for (std::size_t left = waiting_.size(); left > 0; --left) {
-    const Ticket ticket = waiting_.front();
-    waiting_.pop_front();
-    const auto found = requests_.find(ticket);
-    if (found == requests_.end()) continue;
-    const auto server = choose(found->second, now);
-    if (server && hosts_[*server].free.empty()) return waiting_.push_front(ticket);
-    start(ticket, found->second, now);
+  for (Host& host : hosts_) {
+    while (!host.free.empty() && !host.waiting.empty()) start_next(host, now);
   }
+}
+
+void Client::start_next(Host& host, Instant now) {
+  const Ticket ticket = host.waiting.front();
+  host.waiting.pop_front();
+  const auto found = requests_.find(ticket);
+  if (found != requests_.end()) start(ticket, found->second, now);
 }
 
 std::optional<Instant> Client::next_timeout() const {

@@ -109,7 +109,8 @@ class Client {
   struct Host {
     std::deque<Slot> free;  ///< longest unused first
     std::unordered_map<Slot, Ticket> used;
-    Instant heard{};  ///< a proven answer
+    std::deque<Ticket> waiting;  ///< for a free slot; some may have been cancelled
+    Instant heard{};             ///< a proven answer
     bool dead = false;
     Instant dead_until{}, probe_at{};
     Ticket probe;
@@ -139,6 +140,7 @@ class Client {
   void release(Request& request);
   void fail(Ticket ticket, Unanswered why);
   void give_way(Instant now);
+  void start_next(Host& host, Instant now);
   void drop(ReplyDrop reason, std::size_t server, Ticket ticket);
   void heard_from(std::size_t server, Instant now);
   void mark_dead(std::size_t server, Instant now);
@@ -151,7 +153,6 @@ class Client {
   std::vector<Host> hosts_;
   std::map<Ticket, Request> requests_;
   std::set<std::pair<Instant, Ticket>> timers_;
-  std::deque<Ticket> waiting_;  ///< for a free slot
   std::deque<Outgoing> out_;
   std::vector<ClientEvent> events_;
   std::uint64_t last_ticket_ = 0;

@@ -6,9 +6,6 @@
 namespace sluice::radius {
 namespace {
 
-constexpr std::size_t kRemembered = 256;
-constexpr auto kRememberFor = std::chrono::seconds(30);
-
 /// What names a session, the NAS or the transaction, and what a CoA may change (RFC 5176 §3, §3.6).
 constexpr std::array kUnderstood{attr::kUserName,
                                  attr::kNasIpAddress,
@@ -78,6 +75,8 @@ std::string_view to_string(DynamicDrop reason) {
       return "stale";
     case DynamicDrop::kRepeated:
       return "repeated";
+    case DynamicDrop::kTooMany:
+      return "too-many";
     case DynamicDrop::kCount:
       break;
   }
@@ -97,18 +96,27 @@ std::optional<DynamicRequest> DynamicServer::on_datagram(const Endpoint& from, B
   if (!packet) return refuse(DynamicDrop::kMalformed);
   if (const auto reason = judge(*packet, *listed, unix_seconds)) return refuse(*reason);
 
-  while (!given_.empty() && (given_.front().at + kRememberFor <= now || given_.size() > kRemembered))
-    given_.pop_front();
-  for (const Given& given : given_) {
-    if (given.to == from && given.id == packet->id() && equal(given.authenticator, packet->authenticator())) {
-      out_.push_back({from, given.bytes});
-      return refuse(DynamicDrop::kRepeated);
-    }
+  forget_old(now);
+  Authenticator authenticator{};
+  std::copy(packet->authenticator().begin(), packet->authenticator().end(), authenticator.begin());
+  if (const auto given = given_.find(authenticator); given != given_.end()) {
+    if (!given->second.empty()) out_.push_back({from, given->second});
+    return refuse(DynamicDrop::kRepeated);
   }
+  if (given_.size() >= settings_.max_remembered) return refuse(DynamicDrop::kTooMany);
   DynamicRequest request = read(*packet);
   request.from = from;
   request.source = static_cast<std::size_t>(listed - settings_.sources.begin());
   return request;
+}
+
+/// A request stamped as far ahead as may be is good for twice the window, and our clock shows whole seconds.
+void DynamicServer::forget_old(Instant now) {
+  const Duration keep = 2 * settings_.window + std::chrono::seconds(1);
+  while (!seen_.empty() && seen_.front().at + keep < now) {
+    given_.erase(seen_.front().authenticator);
+    seen_.pop_front();
+  }
 }
 
 std::optional<DynamicDrop> DynamicServer::judge(const Packet& packet, const DynamicSource& source,
@@ -183,9 +191,9 @@ void DynamicServer::answer(const DynamicRequest& request, ErrorCause cause, Inst
   }
   const auto& secret = settings_.sources[request.source].secret;
   auto bytes = sign_reply(draft, request.id, request.authenticator, secret.bytes());
-  if (!bytes) return;
-  given_.push_back({request.from, request.id, request.authenticator, *bytes, now});
-  out_.push_back({request.from, std::move(*bytes)});
+  const bool fresh = given_.emplace(request.authenticator, bytes ? *bytes : ByteVector()).second;
+  if (fresh) seen_.push_back({request.authenticator, now});
+  if (bytes) out_.push_back({request.from, std::move(*bytes)});
 }
 
 std::optional<DynamicServer::Outgoing> DynamicServer::poll_transmit() {

@@ -3,6 +3,7 @@
 // 5176). No I/O. Thread: whichever owns it.
 
 #include <deque>
+#include <map>
 #include <string_view>
 
 #include "backend-agent/radius/core/grant.hpp"
@@ -21,8 +22,9 @@ struct DynamicSettings {
   std::vector<DynamicSource> sources;
   std::string nas_identifier;  ///< ours; a request that names another is refused
   std::optional<IpAddress> nas_address;
-  std::chrono::seconds window{300};  ///< how far Event-Timestamp may be from our clock
-  bool demand_timestamp = true;      ///< without one a recorded request could be played again
+  std::chrono::seconds window{300};     ///< how far Event-Timestamp may be from our clock
+  bool demand_timestamp = true;         ///< without one a recorded request could be played again
+  std::size_t max_remembered = 32'768;  ///< requests within twice the window; more are refused
 };
 
 enum class DynamicDrop : std::uint8_t {
@@ -35,6 +37,7 @@ enum class DynamicDrop : std::uint8_t {
   kNoTimestamp,
   kStale,     ///< Event-Timestamp outside the window
   kRepeated,  ///< known already: the same answer went out again
+  kTooMany,   ///< no more can be remembered: it could be played again
   kCount
 };
 std::string_view to_string(DynamicDrop reason);
@@ -74,19 +77,20 @@ class DynamicServer {
   const CounterArray<DynamicDrop>& drops() const { return drops_; }
 
  private:
-  struct Given {
-    Endpoint to;
-    std::uint8_t id = 0;
+  struct Seen {
     Authenticator authenticator{};
-    ByteVector bytes;
     Instant at;
   };
+  void forget_old(Instant now);
   std::optional<DynamicDrop> judge(const Packet& packet, const DynamicSource& source,
                                    std::int64_t unix_seconds) const;
   DynamicRequest read(const Packet& packet) const;
 
   DynamicSettings settings_;
-  std::deque<Given> given_;  ///< latest answers, for requests sent again (RFC 5080 §2.2.2)
+  /// Answers, for requests sent again (RFC 5080 §2.2.2) or played again. A request's authenticator proves
+  /// all of it, so that the same one is the same request, whatever port or address it comes from.
+  std::map<Authenticator, ByteVector> given_;
+  std::deque<Seen> seen_;  ///< oldest first
   std::deque<Outgoing> out_;
   CounterArray<DynamicDrop> drops_;
 };

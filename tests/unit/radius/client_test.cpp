@@ -218,6 +218,28 @@ TEST(RadiusClient, MoreRequestsThanIdsWaitTheirTurn) {
   EXPECT_EQ(world.all<Answered>().size(), 300U);
 }
 
+TEST(RadiusClient, WhoWaitsForAFullServerHoldsUpNobodyElse) {
+  World world(2);
+  for (int i = 0; i < 256; ++i) world.ask("user" + std::to_string(i));
+  const auto pinned = [&](std::size_t server) {
+    return world.client.submit(Draft(Code::kAccessRequest), world.now, server);
+  };
+  for (int i = 0; i < 256; ++i) pinned(1);
+  pinned(0);                       // waits at the head
+  const Ticket other = pinned(1);  // waits for the other server
+  std::vector<Client::Outgoing> out;
+  while (auto one = world.client.poll_transmit()) out.push_back(std::move(*one));
+  ASSERT_EQ(out.size(), 512U);
+  world.answer(out.back());
+  const auto next = world.client.poll_transmit();
+  ASSERT_TRUE(next);
+  EXPECT_EQ(world.server_of(*next), 1U);
+  world.client.take_events();
+  world.answer(*next);
+  ASSERT_EQ(world.all<Answered>().size(), 1U);
+  EXPECT_EQ(world.all<Answered>()[0].ticket, other);
+}
+
 TEST(RadiusClient, OneLostRequestDoesNotCondemnAServerThatAnswersOthers) {
   World world(1);
   const Ticket lost = world.ask("lost");

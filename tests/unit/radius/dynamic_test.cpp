@@ -9,9 +9,10 @@ constexpr std::string_view kSecret = "dynamic secret";
 constexpr std::int64_t kTime = 1'800'000'000;
 
 struct World {
-  World() : server(settings()) {}
-  static DynamicSettings settings() {
+  explicit World(std::size_t remembered = 100) : server(settings(remembered)) {}
+  static DynamicSettings settings(std::size_t remembered) {
     DynamicSettings out;
+    out.max_remembered = remembered;
     out.sources.push_back({*IpAddress::parse("10.0.0.9"), Secret(kSecret)});
     out.nas_identifier = "agent1";
     return out;
@@ -73,6 +74,47 @@ TEST(RadiusDynamic, RequestSentAgainGetsTheSameAnswerAndIsNotDoneTwice) {
   EXPECT_FALSE(world.server.on_datagram(world.from, world.last, world.now + std::chrono::seconds(2), kTime));
   EXPECT_EQ(world.server.poll_transmit()->bytes, first->bytes);
   EXPECT_EQ(world.dropped(DynamicDrop::kRepeated), 1U);
+}
+
+TEST(RadiusDynamic, RecordedRequestIsNeverDoneAgainWhileItsTimeIsGood) {
+  World world;
+  const auto stamp = static_cast<std::uint32_t>(kTime + 300);  // as far ahead as may be
+  Draft draft(Code::kDisconnectRequest);
+  draft.add(attr::kAcctSessionId, "abc").add(attr::kEventTimestamp, stamp);
+  world.server.answer(*world.give(draft), ErrorCause::kNone, world.now);
+  const auto first = world.server.poll_transmit();
+  const Endpoint elsewhere = *Endpoint::parse("10.0.0.9:4001");
+  for (const int later : {1, 31, 299, 600}) {
+    EXPECT_FALSE(world.server.on_datagram(elsewhere, world.last, world.now + std::chrono::seconds(later),
+                                          kTime + later))
+        << later;
+    const auto again = world.server.poll_transmit();
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->to, elsewhere);
+    EXPECT_EQ(again->bytes, first->bytes);
+  }
+  EXPECT_EQ(world.dropped(DynamicDrop::kRepeated), 4U);
+  EXPECT_FALSE(
+      world.server.on_datagram(elsewhere, world.last, world.now + std::chrono::seconds(602), kTime + 602));
+  EXPECT_EQ(world.dropped(DynamicDrop::kStale), 1U);
+}
+
+TEST(RadiusDynamic, WhenNoMoreCanBeRememberedNewOnesAreRefused) {
+  World world(3);
+  const auto give = [&](int i) {
+    return world.give(World::disconnect().add(attr::kUserName, std::to_string(i)));
+  };
+  ByteVector first;
+  for (int i = 0; i < 3; ++i) {
+    world.server.answer(*give(i), ErrorCause::kNone, world.now);
+    if (i == 0) first = world.last;
+  }
+  EXPECT_FALSE(give(3));
+  EXPECT_EQ(world.dropped(DynamicDrop::kTooMany), 1U);
+  EXPECT_FALSE(world.server.on_datagram(world.from, first, world.now, kTime));
+  EXPECT_EQ(world.dropped(DynamicDrop::kRepeated), 1U);
+  world.now += std::chrono::seconds(602);
+  EXPECT_TRUE(give(4));
 }
 
 TEST(RadiusDynamic, WhoIsNotListedOrKnowsNoSecretGetsNoAnswer) {
