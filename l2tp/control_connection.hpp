@@ -32,6 +32,8 @@ struct Retransmission {
   Duration cycle() const;
 };
 
+struct ControlSnapshot;
+
 class ControlConnection {
  public:
   ControlConnection(std::uint16_t receive_window, Retransmission retransmission);
@@ -97,6 +99,11 @@ class ControlConnection {
   std::size_t held() const { return held_.size(); }
   std::uint64_t retransmissions() const { return retransmitted_; }
   bool consistent() const;
+
+  ControlSnapshot snapshot(Instant now) const;
+  /// Instead of a start of its own; set_peer() is the caller's. False when the values contradict one another;
+  /// then the object is of no use.
+  bool restore(const ControlSnapshot& from, Instant now);
 
  private:
   struct Outgoing {

@@ -51,6 +51,7 @@ struct TunnelUp {
   std::string peer_vendor{};  ///< likewise
   std::uint16_t peer_firmware = 0;
   std::uint16_t peer_window = 0;
+  bool operator==(const TunnelUp&) const = default;
 };
 
 /// What the peer told of a call in ICRQ and ICCN. Strings and bytes come from the peer as they are.
@@ -71,6 +72,7 @@ struct CallInfo {
   std::string proxy_auth_name{};
   ByteVector proxy_auth_challenge{};
   std::shared_ptr<const Secret> proxy_auth_response{};  ///< with PAP (type 3) the password itself
+  bool operator==(const CallInfo&) const = default;
 };
 
 struct SessionUp {
@@ -120,6 +122,8 @@ struct Received {
   bool is_data() const { return kind == Kind::kData; }
 };
 
+struct TunnelSnapshot;
+
 /// Shared by LnsTunnel and LacTunnel; not made by itself. Drain poll_transmit() and poll_event() after each
 /// call.
 class Tunnel {
@@ -166,6 +170,12 @@ class Tunnel {
   std::size_t sessions() const { return sessions_.size(); }
   const ControlConnection& control() const { return control_; }
 
+  /// The whole state (snapshot.hpp). What waits in poll_event() is not in it: drain it first.
+  TunnelSnapshot snapshot(Instant now) const;
+  /// Instead of the first packet: goes on where another tunnel was, without telling again what that one has
+  /// told. False when the values contradict one another or the configuration; then the object is of no use.
+  bool restore(const TunnelSnapshot& from, Instant now);
+
  protected:
   /// `random` outlives the tunnel.
   Tunnel(Role role, TunnelConfig config, RandomSource& random);
@@ -177,6 +187,9 @@ class Tunnel {
   friend struct TunnelTable;
   using Handler = DropReason (Tunnel::*)(const Message&, const Header&);
 
+  /// Ids at rest are bounded: a peer that opens and closes calls without end is refused until some are free
+  /// again.
+  static constexpr std::size_t kMaxResting = 4096;
   enum class SessionState : std::uint8_t { kWaitReply, kWaitConnect, kEstablished };
   struct Session {
     SessionId local{}, remote{};
@@ -245,6 +258,9 @@ class Tunnel {
   Session* session_of(const Message& message, const Header& header);
   bool consistent() const;
   void check_consistent() const;
+  bool plausible(const TunnelSnapshot& from) const;
+  bool plausible_sessions(const TunnelSnapshot& from) const;
+  bool spoil();
 
   Role role_;
   TunnelConfig config_;

@@ -8,9 +8,6 @@ namespace sluice::l2tp {
 namespace {
 
 constexpr std::uint32_t kSyncFraming = 1, kAsyncFraming = 2;  // §4.4.6 Framing Type
-// Ids at rest are bounded: a peer that opens and closes calls without end is refused until some are free
-// again.
-constexpr std::size_t kMaxResting = 4096;
 
 void read_request(const Message& icrq, CallInfo& call) {
   call.serial_number = icrq.u32(AvpType::kCallSerialNumber).value_or(0);

@@ -288,7 +288,7 @@ bool Lcp::restore(const LcpSnapshot& from, Instant now) {
   echo_dead_ = from.echo_dead;
   loop_count_ = from.loop_count;
   echoes_unanswered_ = from.echoes_unanswered;
-  last_heard_ = now - std::clamp(from.heard_ago, Duration::zero(), Duration(now.time_since_epoch()));
+  last_heard_ = instant_ago(from.heard_ago, now);
   echo_at_ = timer_from(from.echo, now);
   return true;
 }

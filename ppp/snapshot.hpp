@@ -3,30 +3,17 @@
 // machine. Times are relative to the instant the snapshot was taken. It holds no password; what it does hold
 // (challenges, expected responses) is of no use once the exchange is over.
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "base/bytes.hpp"
-#include "base/time.hpp"
+#include "base/time_left.hpp"
 #include "ppp/addresses.hpp"
 #include "ppp/protocol.hpp"
 
 namespace sluice::ppp {
-
-/// Time left until a timer fires; none: it does not run. Negative when it is overdue.
-using TimeLeft = std::optional<Duration>;
-inline TimeLeft time_left(std::optional<Instant> timer, Instant now) {
-  return timer ? TimeLeft(*timer - now) : std::nullopt;
-}
-/// No farther away than a year: a value from elsewhere must not overflow the clock.
-inline std::optional<Instant> timer_from(TimeLeft left, Instant now) {
-  constexpr Duration kYear = std::chrono::hours(24 * 366);
-  if (!left) return std::nullopt;
-  return now + std::clamp(*left, Duration::zero(), kYear);
-}
 
 /// One negotiation automaton (cp.hpp).
 struct CpSnapshot {
@@ -82,6 +69,7 @@ struct AuthSnapshot {
   std::uint8_t id = 0;
   std::uint32_t tries_left = 0, retries_left = 0;
   bool again = false;
+  std::uint32_t attempts = 0;  ///< raised so far: a verdict on one of them decides no later one
   TimeLeft retry, deadline, rechallenge;
   std::string user, cause, detail, verdict_text;
   ByteVector challenge, response;
