@@ -17,6 +17,7 @@ std::vector<app::Setting> settings_for(Config& c) {
       {"edge.run_dir", Path{&c.run_dir}, "folder for sockets and charon's generated files"},
       {"listen.ike_port", Number{&c.ike_port, 1, 65535}, "UDP port for IKE"},
       {"listen.natt_port", Number{&c.natt_port, 1, 65535}, "UDP port for IKE and ESP behind NAT"},
+      {"ike.attach", Path{&c.ike_attach}, "vici socket of a charon that somebody else runs"},
       {"ike.charon", Path{&c.charon}, "strongSwan's daemon"},
       {"ike.plugin", Path{&c.plugin}, "libstrongswan-sluice.so"},
       {"ike.user", &c.ike_user, "user that charon runs as"},
@@ -126,6 +127,7 @@ Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::Conf
 IkeConfig ike_config(const Config& config) {
   IkeConfig ike;
   ike.run_dir = config.run_dir / "ike";
+  ike.attach = config.ike_attach;
   ike.charon_path = config.charon;
   ike.plugin_path = config.plugin;
   ike.user = config.ike_user;

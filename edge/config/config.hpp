@@ -36,6 +36,7 @@ struct Config {
   std::filesystem::path charon;             ///< empty: found by itself
   std::filesystem::path plugin;             ///< libstrongswan-sluice.so; empty: found by itself
   std::string ike_user;
+  std::filesystem::path ike_attach;        ///< vici socket of a charon that the operator runs
   bool keep_over_restart = true;           ///< charon and SAs outlive SIGTERM and crashes
   std::chrono::seconds restart_grace{60};  ///< how long charon stays without an edge
 

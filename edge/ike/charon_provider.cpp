@@ -93,9 +93,9 @@ void CharonProvider::Impl::write_settings(const char* name, std::string_view tex
 std::optional<std::string> CharonProvider::Impl::reload(IkeConfig settings) {
   if (const auto faults = check_config(settings); !faults.empty()) return faults.front();
   auto next = std::make_shared<const IkeConfig>(std::move(settings));
-  if (charon_settings(*next, paths) != charon_settings(*config, paths) ||
+  if (next->attach != config->attach || charon_settings(*next, paths) != charon_settings(*config, paths) ||
       !equal_constant_time(radius_settings(*next).bytes(), radius_settings(*config).bytes())) {
-    return "ports, RADIUS servers and the first use of EAP-RADIUS take effect at a restart only";
+    return "ports, RADIUS servers, the first use of EAP-RADIUS and ike.attach take effect at a restart only";
   }
   config = std::move(next);
   if (vici) vici->reload(config);
@@ -129,7 +129,7 @@ void CharonProvider::Impl::start() {
     account = find_account(config->user);
     if (!account) throw std::runtime_error("there is no account '" + config->user + "' to run charon as");
   }
-  paths = {config->run_dir / "feed.sock", config->run_dir / "vici.sock"};
+  paths = {config->run_dir / "feed.sock", attached() ? config->attach : config->run_dir / "vici.sock"};
   prepare_run_dir();
   feed::FeedServer::Options options;
   options.socket = paths.feed_socket;
@@ -141,7 +141,12 @@ void CharonProvider::Impl::start() {
   feed = std::make_unique<feed::FeedServer>(io, std::move(options), *this);
   feed->start();
   stopped = false;
-  if (!adopt()) launch();
+  if (attached()) {
+    app::log_info("charon is the operator's",
+                  {{"vici", paths.vici_socket.native()}, {"feed", paths.feed_socket.native()}});
+  } else if (!adopt()) {
+    launch();
+  }
   vici = std::make_unique<ViciDriver>(io, "unix://" + paths.vici_socket.native(), config, *this);
 }
 
@@ -220,7 +225,7 @@ void CharonProvider::Impl::stop() {
   vici.reset();
   feed->stop();
   std::error_code ignored;
-  fs::remove(paths.vici_socket, ignored);
+  if (!attached()) fs::remove(paths.vici_socket, ignored);
   told_ready = false;
 }
 

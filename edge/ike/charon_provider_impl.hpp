@@ -43,6 +43,8 @@ struct CharonProvider::Impl final : feed::FeedHandler, ViciEvents, std::enable_s
   void on_exit(const std::string& how);
   void relaunch_later();
   void on_line(const std::string& line);
+  /// To a charon that somebody else runs.
+  bool attached() const { return !config->attach.empty(); }
   void update_ready();
 
   // sa-feed (charon_feed.cpp)

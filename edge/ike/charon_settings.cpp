@@ -105,6 +105,9 @@ Secret radius_settings(const IkeConfig& config) {
 std::vector<std::string> check_config(const IkeConfig& config) {
   std::vector<std::string> faults;
   check_path(config.run_dir, "the run directory", faults);
+  check_path(config.attach, "the vici socket", faults);
+  if (!config.attach.empty() && !config.attach.is_absolute())
+    faults.push_back("the vici socket '" + config.attach.native() + "' is not an absolute path");
   if (config.run_dir.native().size() > 90) {
     faults.push_back("the run directory '" + config.run_dir.native() +
                      "' is longer than 90 bytes, too long for the sockets in it");

@@ -91,6 +91,8 @@ struct IkeConfig {
   /// Made if missing (mode 0700). Holds the sa-feed and vici sockets and charon's settings; two edges need
   /// two. A unix socket's path is at most 107 bytes, so keep it below 90.
   std::filesystem::path run_dir = "/run/sluice/ike";
+  /// vici socket of a charon that the operator runs, with our plugin in it; empty: we run one of our own.
+  std::filesystem::path attach;
   /// strongSwan's charon-systemd (the other, charon, keeps a pid file of which there can be only one). Empty:
   /// /usr/sbin/charon-systemd.
   std::filesystem::path charon_path;

@@ -50,6 +50,7 @@ struct ViciDriver::Session : std::enable_shared_from_this<ViciDriver::Session> {
   asio::awaitable<std::optional<vici::Error>> unload_others(const char* listing, const char* list,
                                                             const char* command, const char* argument,
                                                             const Names& keep);
+  asio::awaitable<std::optional<vici::Error>> forget_crls(const IkeConfig& settings);
   asio::awaitable<void> load_anew();
   asio::awaitable<void> watch();
   asio::awaitable<bool> still_loaded();
@@ -150,14 +151,25 @@ asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::unload_others(
   co_return std::nullopt;
 }
 
+/// charon goes on using a CRL that it verified with before, so all credentials go and come back at once. Only
+/// then: a handshake in these milliseconds fails.
+asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::forget_crls(const IkeConfig& settings) {
+  const bool ours = settings.attach.empty();
+  if (!ours) {
+    app::log_warning(
+        "charon may go on using a CRL that it has; swanctl --load-creds --clear makes it forget");
+  }
+  const char* const command = ours ? "clear-creds" : "flush-certs";
+  const auto done = co_await commands.command(command, {});
+  if (!done) co_return done.error();
+  if (ours) keys.clear();
+  co_return std::nullopt;
+}
+
 asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::load_once(const IkeConfig& settings) {
   auto objects = charon_objects(settings);
-  // charon goes on using a CRL that it verified with before, so all credentials go and come back at once.
-  // Only then: a handshake in these milliseconds fails.
   if (crls && *crls != settings.crls) {
-    const auto done = co_await commands.command("clear-creds");
-    if (!done) co_return done.error();
-    keys.clear();
+    if (auto error = co_await forget_crls(settings)) co_return error;
   }
   crls = settings.crls;
   connections.clear();

@@ -374,6 +374,30 @@ TEST(CharonProcess, DiesWithTheEdgeEvenIfThatIsKilled) {
   EXPECT_TRUE(WIFSIGNALED(status));
 }
 
+TEST(CharonProvider, UsesACharonThatTheOperatorRunsAndLeavesItRunning) {
+  TempDir own;
+  const auto vici = own.path() / "operator.vici";
+  World world([&](IkeConfig& config) { config.attach = vici; });
+  std::ofstream(own.path() / "strongswan.conf")
+      << charon_settings(IkeConfig{}, {world.dir.path() / "ike/feed.sock", vici});
+  CharonProcess::Options options;
+  options.program = "/usr/sbin/charon-systemd";
+  options.settings = own.path() / "strongswan.conf";
+  options.preload = SLUICE_PLUGIN_FILE;
+  options.folder = own.path();
+  CharonProcess charon(world.io, options);
+  Client& client = world.add_client({}, kNat);
+  ASSERT_FALSE(charon.start());
+  world.start();
+  ASSERT_TRUE(world.connect(client)) << client.outcome.value_or("no answer");
+  EXPECT_EQ(world.plane.sas.size(), 2U);
+  world.provider->stop();
+  EXPECT_FALSE(charon.reap()) << "it is not ours to end";
+  EXPECT_TRUE(std::filesystem::exists(vici));
+  charon.terminate();
+  EXPECT_TRUE(world.wait([&] { return charon.reap(); }));
+}
+
 TEST(CharonProcess, HasNoCapabilities) {
   World world;
   world.start();
