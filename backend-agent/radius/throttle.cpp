@@ -27,11 +27,28 @@ LoginThrottle::Entry* LoginThrottle::find(ThrottleKey key, const std::string& na
   Table& table = tables_[static_cast<std::size_t>(key)];
   const auto found = table.index.find(name);
   if (found == table.index.end()) return nullptr;
-  if (found->second->last + settings_.forget_after <= now && found->second->blocked_until <= now) {
+  Entry& entry = *found->second;
+  if (key == ThrottleKey::kSource) age(entry, now);
+  const bool old = entry.last + settings_.forget_after <= now || entry.failures == 0;
+  if (old && entry.blocked_until <= now) {
     forget(table, name);
     return nullptr;
   }
-  return &*found->second;
+  return &entry;
+}
+
+/// There is always somebody behind a shared address who mistypes: what was long ago counts less and less.
+void LoginThrottle::age(Entry& entry, Instant now) const {
+  while (entry.failures > 0 && entry.aged + settings_.forget_after <= now) {
+    entry.failures /= 2;
+    entry.aged += settings_.forget_after;
+  }
+}
+
+bool LoginThrottle::at_limit(ThrottleKey key, const LoginNames& names, Instant now) {
+  const auto i = static_cast<std::size_t>(key);
+  const Entry* entry = find(key, names[i], now);
+  return entry != nullptr && entry->failures >= settings_.free_failures[i];
 }
 
 void LoginThrottle::forget(Table& table, const std::string& name) {
@@ -57,14 +74,19 @@ std::optional<LoginThrottle::Verdict> LoginThrottle::check(const LoginNames& nam
 }
 
 void LoginThrottle::failed(const LoginNames& names, Instant now) {
+  // Whoever is slowed down by name already, as a router that redials with a wrong password for days, must not
+  // bring it upon those who share its address.
+  const bool known = at_limit(ThrottleKey::kUser, names, now) || at_limit(ThrottleKey::kPeer, names, now);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::uint32_t allowed = settings_.free_failures[i];
-    if (allowed == 0) continue;
+    const auto key = static_cast<ThrottleKey>(i);
+    if (allowed == 0 || (known && key == ThrottleKey::kSource)) continue;
     Table& table = tables_[i];
-    if (find(static_cast<ThrottleKey>(i), names[i], now) == nullptr) {
+    if (find(key, names[i], now) == nullptr) {
       if (table.entries.size() >= settings_.max_entries)
         forget(table, std::string(table.entries.back().name));
       table.entries.push_front(Entry{names[i]});
+      table.entries.front().aged = now;
       table.index[names[i]] = table.entries.begin();
     }
     Entry& entry = *table.index.at(names[i]);
@@ -82,6 +104,9 @@ void LoginThrottle::failed(const LoginNames& names, Instant now) {
 void LoginThrottle::succeeded(const LoginNames& names) {
   forget(tables_[static_cast<std::size_t>(ThrottleKey::kUser)], names[0]);
   forget(tables_[static_cast<std::size_t>(ThrottleKey::kPeer)], names[2]);
+  const Table& sources = tables_[static_cast<std::size_t>(ThrottleKey::kSource)];
+  const auto source = sources.index.find(names[1]);
+  if (source != sources.index.end() && source->second->failures > 0) --source->second->failures;
 }
 
 }  // namespace sluice::agent

@@ -24,8 +24,9 @@ struct ThrottleSettings {
   std::array<std::uint32_t, 3> free_failures{10, 50, 5};
   Duration first_delay = std::chrono::seconds(2);  ///< doubles with each further failure
   Duration max_delay = std::chrono::minutes(5);
-  Duration forget_after = std::chrono::minutes(15);  ///< without a failure
-  std::size_t max_entries = 16'384;                  ///< of each table; the longest unused is forgotten
+  /// Without a failure. A source's failures are halved as often.
+  Duration forget_after = std::chrono::minutes(15);
+  std::size_t max_entries = 16'384;  ///< of each table; the longest unused is forgotten
 };
 
 /// Whom an attempt counts for, in the order of ThrottleKey.
@@ -44,8 +45,9 @@ class LoginThrottle {
   };
   /// Nothing when the attempt may be judged.
   std::optional<Verdict> check(const LoginNames& names, Instant now);
+  /// Counts for all three; but not for the source when the user or the peer is slowed down already.
   void failed(const LoginNames& names, Instant now);
-  /// The user and the peer start afresh; the source does not, since others share it.
+  /// The user and the peer start afresh; the source, which others share, has one failure less.
   void succeeded(const LoginNames& names);
 
   std::size_t entries(ThrottleKey key) const { return tables_[static_cast<std::size_t>(key)].index.size(); }
@@ -55,7 +57,7 @@ class LoginThrottle {
   struct Entry {
     std::string name;
     std::uint32_t failures = 0;
-    Instant last{}, blocked_until{};
+    Instant last{}, blocked_until{}, aged{};
     bool told = false;
   };
   struct Table {
@@ -63,6 +65,8 @@ class LoginThrottle {
     std::unordered_map<std::string, std::list<Entry>::iterator> index;
   };
   Entry* find(ThrottleKey key, const std::string& name, Instant now);
+  void age(Entry& entry, Instant now) const;
+  bool at_limit(ThrottleKey key, const LoginNames& names, Instant now);
   void forget(Table& table, const std::string& name);
 
   ThrottleSettings settings_;

@@ -71,6 +71,39 @@ TEST(LoginThrottle, SuccessForgivesUserAndPeerButNotTheSource) {
   EXPECT_EQ(throttle.check(who("alice"), kStart)->key, ThrottleKey::kSource);
 }
 
+TEST(LoginThrottle, OneRouterThatRedialsForADayLeavesItsNeighboursAlone) {
+  LoginThrottle throttle(ThrottleSettings{});
+  Instant now = kStart;
+  std::size_t judged = 0;
+  for (; now < kStart + std::chrono::hours(24); now += seconds(10)) {
+    EXPECT_FALSE(throttle.check(who("neighbour", "192.0.2.1", "other"), now));
+    if (throttle.check(who("router"), now)) continue;
+    throttle.failed(who("router"), now);
+    ++judged;
+  }
+  EXPECT_GT(judged, 250U);  // more than the source's share by far
+  EXPECT_LT(judged, 330U);  // about one in five minutes
+}
+
+TEST(LoginThrottle, SourceForgetsByHalves) {
+  LoginThrottle throttle(only(ThrottleKey::kSource, 4));
+  for (int i = 0; i < 6; ++i) throttle.failed(who("user" + std::to_string(i)), kStart);
+  throttle.failed(who("late"), kStart + minutes(14));  // seven, then three and one more
+  EXPECT_TRUE(throttle.check(who("carol"), kStart + minutes(14)));
+  throttle.failed(who("later"), kStart + minutes(15));
+  EXPECT_EQ(throttle.check(who("carol"), kStart + minutes(15))->wait, seconds(2));
+}
+
+TEST(LoginThrottle, SuccessTakesOneOffTheSource) {
+  LoginThrottle throttle(only(ThrottleKey::kSource, 2));
+  throttle.failed(who("alice"), kStart);
+  throttle.succeeded(who("bob"));
+  throttle.failed(who("carol"), kStart);
+  EXPECT_FALSE(throttle.check(who("dave"), kStart));
+  throttle.failed(who("carol"), kStart);
+  EXPECT_TRUE(throttle.check(who("dave"), kStart));
+}
+
 TEST(LoginThrottle, FailuresAreForgottenInTime) {
   LoginThrottle throttle(only(ThrottleKey::kUser, 2));
   throttle.failed(who("alice"), kStart);
