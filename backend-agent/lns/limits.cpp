@@ -1,6 +1,7 @@
 #include "backend-agent/lns/limits.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::agent {
 namespace {
@@ -9,10 +10,17 @@ constexpr unsigned kFraction = 16;
 
 }  // namespace
 
-void RateLimit::set(std::uint64_t bits_per_second) {
+void RateLimit::set(std::uint64_t bits_per_second, Instant now) {
   constexpr std::uint64_t kOctetAtOneBit = 8'000'000'000ULL << kFraction;
-  octet_ = bits_per_second == 0 ? 0 : std::max<std::uint64_t>(kOctetAtOneBit / bits_per_second, 1);
+  const std::uint64_t before = std::exchange(
+      octet_, bits_per_second == 0 ? 0 : std::max<std::uint64_t>(kOctetAtOneBit / bits_per_second, 1));
   burst_ = std::max<Duration>(kBurst, std::chrono::nanoseconds(octet_ * kLeastBurst >> kFraction));
+  // The octets owed stay the same; the time they take does not.
+  const Duration owed = before == 0 ? Duration{} : std::max(full_at_ - now, Duration{});
+  const double changed = before == 0 ? 0 : static_cast<double>(octet_) / static_cast<double>(before);
+  const double most = static_cast<double>(burst_.count());
+  full_at_ =
+      now + Duration(static_cast<Duration::rep>(std::min(static_cast<double>(owed.count()) * changed, most)));
 }
 
 bool RateLimit::take(std::size_t octets, Instant now) {
@@ -23,10 +31,10 @@ bool RateLimit::take(std::size_t octets, Instant now) {
   return true;
 }
 
-void Limits::set(const SessionPolicy& policy) {
+void Limits::set(const SessionPolicy& policy, Instant now) {
   policy_ = policy;
-  up_.set(policy.rate_up);
-  down_.set(policy.rate_down);
+  up_.set(policy.rate_up, now);
+  down_.set(policy.rate_down, now);
 }
 
 void Limits::begin(Instant now) {

@@ -13,8 +13,8 @@ namespace sluice::agent {
 /// A token bucket, kept as the time at which it would be full again (the virtual scheduling of ITU-T I.371).
 class RateLimit {
  public:
-  /// Bits a second; 0: none. What was used before counts on.
-  void set(std::uint64_t bits_per_second);
+  /// Bits a second from now on; 0: none. The octets used before count on.
+  void set(std::uint64_t bits_per_second, Instant now);
   /// Whether a packet of so many octets fits; if so, it is taken off.
   bool take(std::size_t octets, Instant now);
 
@@ -31,7 +31,7 @@ class RateLimit {
 class Limits {
  public:
   /// From now on; what was used before counts on.
-  void set(const SessionPolicy& policy);
+  void set(const SessionPolicy& policy, Instant now);
   /// The session is up.
   void begin(Instant now);
 

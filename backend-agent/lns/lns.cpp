@@ -212,15 +212,15 @@ void Lns::decide(const AuthDecided& decided, Instant now) {
   Session& session = *found->second;
   if (decided.addresses) session.assigned = *decided.addresses;
   if (decided.addresses) session.ppp.set_addresses(*decided.addresses, now);
-  if (decided.verdict.accepted) session.limits.set(decided.policy);
+  if (decided.verdict.accepted) session.limits.set(decided.policy, now);
   session.ppp.auth_result(decided.verdict, now);
   service(session.tunnel, now);
 }
 
-void Lns::change_policy(const ChangePolicy& change) {
+void Lns::change_policy(const ChangePolicy& change, Instant now) {
   const auto found = sessions_.find(change.session);
   if (found == sessions_.end()) return;
-  found->second->limits.set(change.policy);
+  found->second->limits.set(change.policy, now);
   schedule(found->second->tunnel);
 }
 

@@ -63,7 +63,7 @@ class Lns {
   /// Nothing happens when `from` is gone.
   void rebind(const RebindTunnel& rebind, Instant now);
   void decide(const AuthDecided& decided, Instant now);
-  void change_policy(const ChangePolicy& change);
+  void change_policy(const ChangePolicy& change, Instant now);
   void tell_counters(const AskCounters& ask);
   void end_session(const EndSession& end, Instant now);
   /// Farewell to all; empty() once they are acknowledged or given up.

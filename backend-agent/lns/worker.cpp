@@ -155,7 +155,7 @@ void Worker::apply(Command command, Instant now) {
   } else if (auto* decided = std::get_if<AuthDecided>(&command)) {
     lns_.decide(*decided, now);
   } else if (auto* change = std::get_if<ChangePolicy>(&command)) {
-    lns_.change_policy(*change);
+    lns_.change_policy(*change, now);
   } else if (auto* ask = std::get_if<AskCounters>(&command)) {
     lns_.tell_counters(*ask);
   } else if (auto* end = std::get_if<EndSession>(&command)) {

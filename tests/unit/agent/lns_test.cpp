@@ -439,7 +439,7 @@ TEST(Lns, RatesOfAPolicyHoldAndMayBeChangedWhileTheSessionLasts) {
   EXPECT_EQ(world.lns.drops().read(LnsDrop::kRateUp), 1000U - up);
   EXPECT_EQ(world.lns.drops().read(LnsDrop::kRateDown), 1000U - down);
 
-  world.lns.change_policy({world.opened[0].session, {.rate_up = 1'600'000}});
+  world.lns.change_policy({world.opened[0].session, {.rate_up = 1'600'000}}, world.now);
   std::tie(up, down) = passed_in_a_second(world, client);
   EXPECT_NEAR(up, 200, 26);
   EXPECT_EQ(down, 1000U);
@@ -480,7 +480,7 @@ TEST(Lns, ShorterTimeoutGivenLaterCountsFromTheSessionsBeginning) {
   World world;
   world.dial(1);
   world.run(std::chrono::seconds(50));
-  world.lns.change_policy({world.opened[0].session, {.session_timeout = std::chrono::seconds(55)}});
+  world.lns.change_policy({world.opened[0].session, {.session_timeout = std::chrono::seconds(55)}}, world.now);
   world.run(std::chrono::seconds(6));
   ASSERT_EQ(world.gone.size(), 1U);
   EXPECT_EQ(world.gone[0].cause, "session-timeout");
