@@ -86,6 +86,7 @@ Agent::Agent(boost::asio::io_context& io, Config config)
   authentication_ = std::make_unique<Authentication>(
       io_, config_, random_, [this](SessionSerial session) { workers_->post(AskCounters{session}); });
   pools_ = std::make_unique<Pools>(config_.pools, reserved());
+  pools_->set_reserved(authentication_->fixed_prefixes());
   if (!config_.hands_off()) {
     tun_ =
         std::make_unique<TunDevice>(or_throw(TunDevice::open({.name = config_.tun_name,
@@ -311,6 +312,7 @@ void Agent::reload_users() {
   }
   authentication_->replace_users(std::move(*users));
   pools_->set_reserved(reserved());
+  pools_->set_reserved(authentication_->fixed_prefixes());
   app::log_info("users file read again", {LogField("users", authentication_->users())});
 }
 

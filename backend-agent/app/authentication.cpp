@@ -1,5 +1,6 @@
 #include "backend-agent/app/authentication.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <stdexcept>
@@ -143,7 +144,7 @@ void Authentication::farewell() {
 }
 
 std::size_t Authentication::owed() const {
-  return acct_port_ ? acct_port_->pending() : 0;
+  return acct_port_ ? std::max(acct_port_->pending(), accounting_->kept()) : 0;
 }
 
 void Authentication::stop() {
@@ -154,6 +155,10 @@ void Authentication::stop() {
 
 std::unordered_set<std::uint32_t> Authentication::fixed_addresses() const {
   return users_ ? users_->addresses() : std::unordered_set<std::uint32_t>();
+}
+
+std::vector<Prefix> Authentication::fixed_prefixes() const {
+  return users_ ? users_->prefixes() : std::vector<Prefix>();
 }
 
 }  // namespace sluice::agent

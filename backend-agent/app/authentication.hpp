@@ -40,6 +40,7 @@ class Authentication {
   void replace_users(Users users) { users_->replace(std::move(users)); }
   std::size_t users() const { return users_ ? users_->size() : 0; }
   std::unordered_set<std::uint32_t> fixed_addresses() const;
+  std::vector<Prefix> fixed_prefixes() const;
   const std::string& session_prefix() const { return session_prefix_; }
 
  private:

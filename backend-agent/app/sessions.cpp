@@ -17,6 +17,10 @@ Prefix host(const IpAddress& address) {
   return {address, static_cast<std::uint8_t>(address.is_v6() ? 128 : 32)};
 }
 
+bool overlap(const std::optional<Prefix>& a, const Prefix& b) {
+  return a && (a->contains(b.network) || b.contains(a->network));
+}
+
 SessionPolicy policy_of(const radius::Grant& grant) {
   SessionPolicy out;
   out.rate_up = grant.rate_up.value_or(0);
@@ -96,14 +100,28 @@ void Sessions::tell_refusal(const Session& session, const ppp::AuthVerdict& verd
 std::optional<AuthDecision> Sessions::furnish(SessionSerial serial, Session& session,
                                               const radius::Grant& grant) {
   session.policy = policy_of(grant);
+  drop_default_routes(session);
   session.classes = grant.classes;
   session.interim = grant.interim_interval.value_or(context_.interim);
   if (session.address) return std::nullopt;  // a renegotiated link keeps what it has
-  if (auto lacking = give_address(serial, session, grant)) return lacking;
-  give_prefixes(session, grant);
-  for (const auto& route : grant.routes) add_route(session, route);
+  auto lacking = give_address(serial, session, grant);
+  if (!lacking) lacking = give_prefixes(serial, session, grant);
+  if (lacking) {
+    release(session);
+    return lacking;
+  }
+  for (const auto& route : session.policy.routes) add_route(session, route);
   steer(serial, session);
   return std::nullopt;
+}
+
+/// A route to everywhere would take the machine's own packets with it.
+void Sessions::drop_default_routes(Session& session) const {
+  const auto gone = std::erase_if(session.policy.routes, [](const Prefix& p) { return p.length == 0; });
+  if (gone == 0) return;
+  app::log_warning("default route to a client not taken",
+                   {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
+                    LogField("text", "Framed-Route of the user names 0.0.0.0/0 or ::/0: name networks")});
 }
 
 /// Before the client knows its addresses: its first packet from inside finds the way.
@@ -156,25 +174,58 @@ std::optional<AuthDecision> Sessions::take_own(SessionSerial by, Session& sessio
   return std::nullopt;
 }
 
-void Sessions::give_prefixes(Session& session, const radius::Grant& grant) {
-  ppp::Ipv6Addresses v6;
+/// As take_own() does for an address.
+std::optional<AuthDecision> Sessions::take_own(SessionSerial by, Session& session, const Prefix& prefix) {
+  for (auto& [serial, other] : sessions_) {
+    if (serial == by || !other.v6) continue;
+    if (!overlap(other.v6->prefix, prefix) && !overlap(other.v6->delegated, prefix)) continue;
+    if (other.user != session.user) {
+      return refused("address-in-use",
+                     "the user's prefix " + prefix.to_string() + " is out to another user, whole or in part",
+                     "The address is in use", kNoDialinPermission);
+    }
+    release(other);
+    context_.post(EndSession{serial, "replaced", "the same user dialled in again"});
+  }
+  if (context_.pools.claim(prefix, session.user)) return std::nullopt;
+  return refused("address-in-use",
+                 "the user's prefix " + prefix.to_string() + " is in use, or much too large",
+                 "The address is in use", kNoDialinPermission);
+}
+
+std::optional<AuthDecision> Sessions::give_prefixes(SessionSerial serial, Session& session,
+                                                    const radius::Grant& grant) {
+  // Each goes into the session as soon as it is taken, so that release() gives back that much and no more.
+  ppp::Ipv6Addresses& v6 = session.v6.emplace();
+  for (const auto& [own, place] : {std::pair(&grant.ipv6_prefix, &ppp::Ipv6Addresses::prefix),
+                                   std::pair(&grant.delegated_prefix, &ppp::Ipv6Addresses::delegated)}) {
+    if (!*own) continue;
+    if (auto lacking = take_own(serial, session, **own)) return lacking;
+    v6.*place = *own;
+  }
   v6.remote_id = grant.interface_id;
-  v6.prefix = grant.ipv6_prefix;
-  v6.delegated = grant.delegated_prefix;
   v6.dns = grant.dns6.empty() ? context_.dns6 : grant.dns6;
   if (!v6.prefix) v6.prefix = context_.pools.ipv6().allocate(session.user, context_.now());
   if (!v6.delegated) v6.delegated = context_.pools.delegated().allocate(session.user, context_.now());
-  if (!v6.prefix && !v6.delegated) return;  // a client without either has no use for IPv6
   for (const auto& own : {v6.prefix, v6.delegated}) {
     if (own) add_route(session, *own);
   }
-  session.v6 = std::move(v6);
+  if (!v6.prefix && !v6.delegated) session.v6.reset();  // a client without either has no use for IPv6
+  return std::nullopt;
 }
 
 void Sessions::add_route(Session& session, const Prefix& prefix) {
   if (context_.pools.contains(prefix.network)) return;  // all of the pools lies behind us anyway
-  context_.route(prefix, true);
+  if (++routes_[prefix] == 1) context_.route(prefix, true);
   session.routed.push_back(prefix);
+}
+
+/// A session that was replaced may end after its successor has begun.
+void Sessions::remove_route(const Prefix& prefix) {
+  const auto found = routes_.find(prefix);
+  if (--found->second > 0) return;
+  routes_.erase(found);
+  context_.route(prefix, false);
 }
 
 ppp::Addresses Sessions::addresses_of(const Session& session, const radius::Grant& grant) const {
@@ -187,15 +238,17 @@ ppp::Addresses Sessions::addresses_of(const Session& session, const radius::Gran
 }
 
 void Sessions::release(Session& session) {
-  for (const auto& prefix : session.routed) context_.route(prefix, false);
+  for (const auto& prefix : session.routed) remove_route(prefix);
   session.routed.clear();
   for (const auto& prefix : session.steered) context_.steer(prefix, session.caller.session, false);
   session.steered.clear();
   if (session.address) context_.pools.release(*session.address, context_.now());
   session.address.reset();
-  if (session.v6 && session.v6->prefix) context_.pools.ipv6().release(*session.v6->prefix, context_.now());
-  if (session.v6 && session.v6->delegated)
-    context_.pools.delegated().release(*session.v6->delegated, context_.now());
+  if (session.v6) {
+    for (const auto& own : {session.v6->prefix, session.v6->delegated}) {
+      if (own) context_.pools.release(*own, context_.now());
+    }
+  }
   session.v6.reset();
 }
 

@@ -78,9 +78,13 @@ class Sessions {
   std::optional<AuthDecision> give_address(SessionSerial serial, Session& session,
                                            const radius::Grant& grant);
   std::optional<AuthDecision> take_own(SessionSerial serial, Session& session, const IpAddress& address);
-  void give_prefixes(Session& session, const radius::Grant& grant);
+  std::optional<AuthDecision> take_own(SessionSerial serial, Session& session, const Prefix& prefix);
+  std::optional<AuthDecision> give_prefixes(SessionSerial serial, Session& session,
+                                            const radius::Grant& grant);
+  void drop_default_routes(Session& session) const;
   ppp::Addresses addresses_of(const Session& session, const radius::Grant& grant) const;
   void add_route(Session& session, const Prefix& prefix);
+  void remove_route(const Prefix& prefix);
   void steer(SessionSerial serial, Session& session);
   void tell_refusal(const Session& session, const ppp::AuthVerdict& verdict) const;
   void change(SessionSerial serial, Session& session, const radius::Grant& grant);
@@ -89,6 +93,7 @@ class Sessions {
 
   SessionsContext context_;
   std::map<SessionSerial, Session> sessions_;
+  std::map<Prefix, unsigned> routes_;  ///< how many sessions want each
 };
 
 }  // namespace sluice::agent

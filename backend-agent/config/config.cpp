@@ -125,16 +125,22 @@ void check_ranges(app::ConfigFile& file, std::string_view key, const std::vector
   }
 }
 
+/// Networks for links and for delegation never overlap: `all` holds those of both.
 void check_prefixes(app::ConfigFile& file, std::string_view key, const std::vector<std::string>& texts,
-                    std::uint32_t length, std::vector<Prefix>& out) {
+                    std::uint32_t length, std::vector<Prefix>& all, std::vector<Prefix>& out) {
   for (const auto& text : texts) {
     const auto prefix = Prefix::parse(text);
     if (!prefix || prefix->network.is_v4() || prefix->length > length) {
       file.fail(key, "\"" + text + "\" is no IPv6 network of at most " + std::to_string(length) +
                          " bits: write \"2001:db8:1::/48\"");
-    } else {
-      out.push_back(*prefix);
+      continue;
     }
+    const bool overlaps = std::any_of(all.begin(), all.end(), [&](const Prefix& other) {
+      return other.contains(prefix->network) || prefix->contains(other.network);
+    });
+    if (overlaps) file.fail(key, "\"" + text + "\" overlaps another network of pool.ipv6 or pool.delegated");
+    all.push_back(*prefix);
+    out.push_back(*prefix);
   }
 }
 
@@ -203,8 +209,9 @@ void check(app::ConfigFile& file, Config& c, const Texts& t) {
   check_routes(file, t.split_routes, c.split_routes);
   c.pools.quarantine = t.quarantine;
   c.pools.delegated_length = static_cast<std::uint8_t>(t.delegated_length);
-  check_prefixes(file, "pool.ipv6", t.ipv6, 64, c.pools.ipv6);
-  check_prefixes(file, "pool.delegated", t.delegated, t.delegated_length, c.pools.delegated);
+  std::vector<Prefix> all;
+  check_prefixes(file, "pool.ipv6", t.ipv6, 64, all, c.pools.ipv6);
+  check_prefixes(file, "pool.delegated", t.delegated, t.delegated_length, all, c.pools.delegated);
   check_addresses(file, c);
   if (c.edges.empty() && file.errors().empty())
     file.fail("edge", "no [[edge]] is given: there is nobody to serve");

@@ -32,6 +32,7 @@ class AddressPool {
   /// Replaces the fixed addresses, after the users file was read again.
   void set_reserved(std::unordered_set<std::uint32_t> reserved);
 
+  bool is_out(const IpAddress& address) const { return used_.contains(address.to_v4()); }
   bool contains(const IpAddress& address) const { return address.is_v4() && contains(address.to_v4()); }
   std::size_t used() const { return used_.size(); }
   /// Addresses that are not out; those in quarantine count as free.

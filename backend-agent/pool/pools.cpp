@@ -64,6 +64,23 @@ void Pools::set_reserved(const std::unordered_set<std::uint32_t>& reserved) {
   for (auto& entry : entries_) entry.pool.set_reserved(reserved);
 }
 
+bool Pools::claim(const Prefix& prefix, const std::string& user) {
+  if (!ipv6_.is_free(prefix) || !delegated_.is_free(prefix)) return false;
+  ipv6_.claim(prefix, user);
+  delegated_.claim(prefix, user);
+  return true;
+}
+
+void Pools::release(const Prefix& prefix, Instant now) {
+  ipv6_.release(prefix, now);
+  delegated_.release(prefix, now);
+}
+
+void Pools::set_reserved(const std::vector<Prefix>& prefixes) {
+  ipv6_.set_reserved(prefixes);
+  delegated_.set_reserved(prefixes);
+}
+
 bool Pools::contains(const IpAddress& address) const {
   if (address.is_v6()) return ipv6_.contains(address) || delegated_.contains(address);
   return std::any_of(entries_.begin(), entries_.end(),

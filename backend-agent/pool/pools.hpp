@@ -44,6 +44,11 @@ class Pools {
   void release(const IpAddress& address, Instant now);
   void set_reserved(const std::unordered_set<std::uint32_t>& reserved);
 
+  /// The same for IPv6 prefixes, of links or delegated: a user's own may lie in either kind of network.
+  bool claim(const Prefix& prefix, const std::string& user);
+  void release(const Prefix& prefix, Instant now);
+  void set_reserved(const std::vector<Prefix>& prefixes);
+
   PrefixPool& ipv6() { return ipv6_; }
   PrefixPool& delegated() { return delegated_; }
   bool contains(const IpAddress& address) const;

@@ -20,9 +20,10 @@ Prefix part(const Prefix& base, std::uint8_t length, std::uint32_t number) {
   return {*IpAddress::from_bytes(raw), length};
 }
 
-std::uint32_t number_of(const Prefix& prefix, std::uint8_t base_length) {
-  std::uint32_t out = 0;
-  for (unsigned bit = base_length; bit < prefix.length; ++bit)
+/// The bits of the network from `from` to `to`.
+std::uint64_t bits_of(const Prefix& prefix, unsigned from, unsigned to) {
+  std::uint64_t out = 0;
+  for (unsigned bit = from; bit < to; ++bit)
     out = out << 1 | (prefix.network.bytes()[bit / 8] >> (7 - bit % 8) & 1U);
   return out;
 }
@@ -59,12 +60,60 @@ std::optional<Prefix> PrefixPool::allocate(const std::string& user, Instant now)
   return std::nullopt;
 }
 
-void PrefixPool::release(const Prefix& prefix, Instant now) {
-  if (prefix.length != length_) return;
+std::vector<PrefixPool::Parts> PrefixPool::parts_of(const Prefix& prefix) const {
+  std::vector<Parts> out;
+  if (prefix.network.is_v4()) return out;
   for (const Base& base : bases_) {
-    if (base.prefix.contains(prefix.network))
-      numbers_.release(IpAddress::v4(base.first + number_of(prefix, base.prefix.length)), now);
+    if (prefix.length <= base.prefix.length) {
+      if (prefix.contains(base.prefix.network)) out.push_back({base.first, base.first + base.count - 1});
+      continue;
+    }
+    if (!base.prefix.contains(prefix.network)) continue;
+    const unsigned length = std::min(prefix.length, length_);
+    const unsigned left = length_ - length;
+    const std::uint64_t number = bits_of(prefix, base.prefix.length, length);
+    if (number >= base.count || number << left >= base.count) continue;
+    const std::uint64_t first = number << left;
+    const std::uint64_t last = std::min<std::uint64_t>(first + (1ULL << left), base.count) - 1;
+    out.push_back(
+        {base.first + static_cast<std::uint32_t>(first), base.first + static_cast<std::uint32_t>(last)});
   }
+  return out;
+}
+
+bool PrefixPool::is_free(const Prefix& prefix) const {
+  for (const auto& parts : parts_of(prefix)) {
+    if (parts.last - parts.first >= kMaxClaim) return false;
+    for (std::uint32_t i = 0; i <= parts.last - parts.first; ++i) {
+      if (numbers_.is_out(IpAddress::v4(parts.first + i))) return false;
+    }
+  }
+  return true;
+}
+
+void PrefixPool::claim(const Prefix& prefix, const std::string& user) {
+  for (const auto& parts : parts_of(prefix)) {
+    for (std::uint32_t i = 0; i <= parts.last - parts.first; ++i)
+      numbers_.claim(IpAddress::v4(parts.first + i), user);
+  }
+}
+
+void PrefixPool::release(const Prefix& prefix, Instant now) {
+  for (const auto& parts : parts_of(prefix)) {
+    for (std::uint32_t i = 0; i <= parts.last - parts.first; ++i)
+      numbers_.release(IpAddress::v4(parts.first + i), now);
+  }
+}
+
+void PrefixPool::set_reserved(const std::vector<Prefix>& prefixes) {
+  std::unordered_set<std::uint32_t> numbers;
+  for (const auto& prefix : prefixes) {
+    for (const auto& parts : parts_of(prefix)) {
+      if (parts.last - parts.first >= kMaxClaim) continue;
+      for (std::uint32_t i = 0; i <= parts.last - parts.first; ++i) numbers.insert(parts.first + i);
+    }
+  }
+  numbers_.set_reserved(std::move(numbers));
 }
 
 bool PrefixPool::contains(const IpAddress& address) const {

@@ -192,14 +192,18 @@ std::optional<std::string> open_to_group(const std::filesystem::path& file) {
 
 /// Whether a password is the one whose hash this is; slow by design.
 bool matches(const Secret& password, const std::string& hash) {
-  const std::string text(password.text());
+  const std::string_view plain = password.text();
+  bool good = false;
+  std::string text;  // what Botan wants; wiped below
   try {
-    if (hash.starts_with("$argon2")) return Botan::argon2_check_pwhash(text.data(), text.size(), hash);
-    if (hash.starts_with("$9$")) return Botan::check_passhash9(text, hash);
-    return Botan::check_bcrypt(text, hash);
+    if (hash.starts_with("$argon2")) return Botan::argon2_check_pwhash(plain.data(), plain.size(), hash);
+    text = plain;
+    good = hash.starts_with("$9$") ? Botan::check_passhash9(text, hash) : Botan::check_bcrypt(text, hash);
   } catch (const std::exception&) {
-    return false;  // a hash that is broken matches nothing
+    good = false;  // a hash that is broken matches nothing
   }
+  wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  return good;
 }
 
 }  // namespace
@@ -233,10 +237,7 @@ Result<Users, app::ConfigErrors> load_users(const std::filesystem::path& file) {
 
 void UsersFile::authenticate(AuthAttempt attempt, Done done) {
   const auto found = users_.find(attempt.request.user);
-  if (found == users_.end()) {
-    // To the peer an unknown user looks like a wrong password.
-    return done(refused("unknown-user", "the users file does not name this user", "Authentication failed"));
-  }
+  if (found == users_.end()) return refuse_unknown(std::move(attempt), std::move(done));
   const User& user = found->second;
   if (user.password_hash.empty()) {
     AuthDecision decision;
@@ -250,6 +251,19 @@ void UsersFile::authenticate(AuthAttempt attempt, Done done) {
                         "Authentication failed"));
   }
   check_hash(user, std::move(attempt.request.password), std::move(done));
+}
+
+/// To the peer an unknown user looks like a wrong password, and takes as long where passwords are hashed.
+void UsersFile::refuse_unknown(AuthAttempt attempt, Done done) {
+  const auto hashed = std::find_if(users_.begin(), users_.end(),
+                                   [](const auto& one) { return !one.second.password_hash.empty(); });
+  auto finish = [answer = std::move(done)](const AuthDecision& decision) {
+    const bool busy = decision.verdict.cause == "busy";
+    answer(busy ? decision
+                : refused("unknown-user", "the users file does not name this user", "Authentication failed"));
+  };
+  if (attempt.request.method != ppp::AuthMethod::kPap || hashed == users_.end()) return finish(AuthDecision{});
+  check_hash(hashed->second, std::move(attempt.request.password), finish);
 }
 
 void UsersFile::check_hash(const User& user, Secret password, Done done) {
@@ -271,6 +285,16 @@ std::unordered_set<std::uint32_t> UsersFile::addresses() const {
   std::unordered_set<std::uint32_t> out;
   for (const auto& [name, user] : users_) {
     if (user.grant.address) out.insert(user.grant.address->to_v4());
+  }
+  return out;
+}
+
+std::vector<Prefix> UsersFile::prefixes() const {
+  std::vector<Prefix> out;
+  for (const auto& [name, user] : users_) {
+    for (const auto& own : {user.grant.ipv6_prefix, user.grant.delegated_prefix}) {
+      if (own) out.push_back(*own);
+    }
   }
   return out;
 }

@@ -40,9 +40,12 @@ class UsersFile final : public Authenticator {
   std::size_t size() const { return users_.size(); }
   /// Fixed addresses, host order.
   std::unordered_set<std::uint32_t> addresses() const;
+  /// Fixed IPv6 prefixes, of links and delegated.
+  std::vector<Prefix> prefixes() const;
 
  private:
   void check_hash(const User& user, Secret password, Done done);
+  void refuse_unknown(AuthAttempt attempt, Done done);
 
   Users users_;
   Offload offload_;

@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <set>
 
 #include "backend-agent/tun/steering.hpp"
 
@@ -83,6 +84,7 @@ struct TunDevice::State {
   std::optional<Steering> steering;  ///< where there are several queues
   Socket socket;
   int index = 0;
+  std::set<Prefix> routes;  ///< what add_route() has set
 
   std::optional<std::string> configure(const TunOptions& options);
   Route make_route(const Prefix& prefix) const;
@@ -149,7 +151,10 @@ Result<TunDevice, std::string> TunDevice::open(const TunOptions& options) {
   }
   if (auto error = device.state_->configure(options)) return Failure{std::move(*error)};
   for (const Prefix& prefix : options.routes) {
-    if (auto error = device.add_route(prefix)) return Failure{std::move(*error)};
+    const Route route = device.state_->make_route(prefix);
+    const int error = rtnl_route_add(device.state_->socket.get(), route.get(), NLM_F_REPLACE);
+    if (error < 0)
+      return Failure{with_netlink("the route to " + prefix.to_string() + " cannot be set", error)};
   }
   return device;
 }
@@ -171,13 +176,17 @@ void TunDevice::unsteer(const Prefix& prefix) {
 }
 
 std::optional<std::string> TunDevice::add_route(const Prefix& prefix) {
+  const std::string what = "the route to " + prefix.to_string() + " cannot be set";
   const Route route = state_->make_route(prefix);
-  const int error = rtnl_route_add(state_->socket.get(), route.get(), NLM_F_REPLACE);
-  if (error < 0) return with_netlink("the route to " + prefix.to_string() + " cannot be set", error);
+  const int error = rtnl_route_add(state_->socket.get(), route.get(), NLM_F_EXCL);
+  if (error == -NLE_EXIST) return what + ": this machine has one of its own, which stays";
+  if (error < 0) return with_netlink(what, error);
+  state_->routes.insert(prefix);
   return std::nullopt;
 }
 
 void TunDevice::remove_route(const Prefix& prefix) {
+  if (state_->routes.erase(prefix) == 0) return;
   const Route route = state_->make_route(prefix);
   rtnl_route_delete(state_->socket.get(), route.get(), 0);
 }

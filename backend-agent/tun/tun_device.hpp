@@ -37,7 +37,8 @@ class TunDevice {
   /// the error's text, if any.
   std::optional<std::string> steer(const Prefix& prefix, std::uint32_t queue);
   void unsteer(const Prefix& prefix);
-  /// A route to the device beyond those it was made with. Gives the error's text, if any.
+  /// A route to the device beyond those it was made with. Gives the error's text, if any: a route that the
+  /// machine has already is left alone, here and by remove_route().
   std::optional<std::string> add_route(const Prefix& prefix);
   void remove_route(const Prefix& prefix);
   /// Answers for an address on another device's link: by ARP, or by neighbour discovery (for which that

@@ -235,6 +235,11 @@ TEST(AgentConfig, PoolsHaveNamesRealmsAndIpv6) {
   EXPECT_EQ(pools.named.at(0).name, "staff");
   EXPECT_EQ(pools.named.at(0).realms.at(0), "example.net");
   EXPECT_EQ(pools.ipv6.at(0).to_string(), "2001:db8:1::/48");
+  for (const std::string delegated : {"2001:db8:1:8000::/49", "2001:db8::/32"}) {
+    std::string overlapping = text;
+    overlapping.replace(overlapping.find("2001:db8:8000::/33"), 18, delegated);
+    EXPECT_THAT(files.errors(overlapping), HasSubstr("overlaps another network of pool.ipv6"));
+  }
   text += "[[named_pool]]\nname = \"other\"\nranges = [\"10.98.0.7\"]\n";
   EXPECT_THAT(files.errors(text), HasSubstr("overlaps another range"));
 }

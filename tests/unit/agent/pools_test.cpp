@@ -45,6 +45,58 @@ TEST(PrefixPool, ForeignPrefixesAndNoBasesAreHarmless) {
   EXPECT_FALSE(make({}, 64).allocate("u", kStart));
 }
 
+TEST(PrefixPool, ClaimedAndReservedPrefixesAreNotGivenToOthers) {
+  auto pool = make({"2001:db8::/62"}, 64);
+  pool.set_reserved({*Prefix::parse("2001:db8:0:1::/64")});
+  const Prefix own = *Prefix::parse("2001:db8::/64");
+  EXPECT_TRUE(pool.is_free(own));
+  pool.claim(own, "alice");
+  EXPECT_FALSE(pool.is_free(own));
+  EXPECT_FALSE(pool.is_free(*Prefix::parse("2001:db8::/60")));    // all of the pool, and more
+  EXPECT_FALSE(pool.is_free(*Prefix::parse("2001:db8::8/125")));  // within the one that is out
+  EXPECT_EQ(pool.allocate("bob", kStart)->to_string(), "2001:db8:0:2::/64");
+  EXPECT_EQ(pool.allocate("carol", kStart)->to_string(), "2001:db8:0:3::/64");
+  EXPECT_FALSE(pool.allocate("dave", kStart));
+  pool.release(own, kStart);
+  EXPECT_EQ(pool.allocate("alice", kStart), own);
+}
+
+TEST(PrefixPool, LongerAndShorterOnesTakeEveryPartTheyTouch) {
+  auto pool = make({"2001:db8::/48"}, 56);
+  pool.claim(*Prefix::parse("2001:db8:0:4::/62"), "alice");  // a corner of the first
+  pool.claim(*Prefix::parse("2001:db8:0:200::/55"), "bob");  // two
+  EXPECT_EQ(pool.used(), 3U);
+  pool.claim(*Prefix::parse("2001:db8:0:8000::/49"), "carol");
+  EXPECT_EQ(pool.used(), 131U);
+  pool.release(*Prefix::parse("2001:db8:0:8000::/49"), kStart);
+  EXPECT_EQ(pool.used(), 3U);
+}
+
+TEST(PrefixPool, PartsBeyondThoseCountedAreNobodys) {
+  auto pool = make({"2001::/16"}, 64);
+  const auto first = pool.allocate("alice", kStart);
+  // The same low bits, far beyond: not the one that is out.
+  pool.release(*Prefix::parse("2001:8000::/64"), kStart);
+  EXPECT_EQ(pool.used(), 1U);
+  EXPECT_FALSE(pool.is_free(*Prefix::parse("2000::/8")));
+  EXPECT_FALSE(pool.is_free(*first));
+}
+
+TEST(Pools, OwnPrefixIsTakenFromWhicheverPoolHoldsIt) {
+  PoolsSettings settings;
+  settings.ipv6 = {*Prefix::parse("2001:db8:1::/63")};
+  settings.delegated = {*Prefix::parse("2001:db8:2::/55")};
+  Pools pools(settings, {});
+  const Prefix own = *Prefix::parse("2001:db8:2::/64");  // a link's, out of what is delegated
+  EXPECT_TRUE(pools.claim(own, "alice"));
+  EXPECT_FALSE(pools.claim(own, "bob"));
+  EXPECT_TRUE(pools.claim(*Prefix::parse("2001:db8:9::/48"), "bob"));  // nobody's
+  EXPECT_EQ(pools.delegated().allocate("bob", kStart)->to_string(), "2001:db8:2:100::/56");
+  EXPECT_FALSE(pools.delegated().allocate("carol", kStart));
+  pools.release(own, kStart);
+  EXPECT_EQ(pools.delegated().used(), 1U);
+}
+
 TEST(Pools, ClaimedAddressIsNotGivenToOthers) {
   PoolsSettings settings;
   settings.ranges = {*parse_range("10.0.0.1-10.0.0.2")};

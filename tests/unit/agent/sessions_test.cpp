@@ -39,7 +39,7 @@ PoolsSettings pool_settings() {
 }
 
 struct World {
-  World() {
+  explicit World(const PoolsSettings& settings = pool_settings()) : pool(settings, {}) {
     const Endpoint client = *Endpoint::parse("203.0.113.9:4500");
     tunnel.key = {ChannelId(1), RelayId(2)};
     tunnel.client = client;
@@ -63,7 +63,7 @@ struct World {
 
   TunnelSpec tunnel;
   SlowAuthenticator authenticator;
-  Pools pool{pool_settings(), {}};
+  Pools pool;
   Instant now{std::chrono::hours(1)};
   std::vector<Command> posted;
   std::vector<channel::SessionUp> ups;
@@ -169,6 +169,76 @@ TEST(Sessions, UserWithAFixedAddressTakesItOverFromItsOldSession) {
   world.end(2);
   EXPECT_EQ(world.fixed.back(), (std::pair<std::string, bool>{"10.200.0.5/32", false}));
   EXPECT_EQ(world.pool.used(), 0U);
+}
+
+radius::Grant with_prefixes(std::string_view link, std::string_view delegated) {
+  radius::Grant out;
+  if (!link.empty()) out.ipv6_prefix = Prefix::parse(link);
+  if (!delegated.empty()) out.delegated_prefix = Prefix::parse(delegated);
+  return out;
+}
+
+TEST(Sessions, UsersOwnPrefixIsNeverOutTwice) {
+  PoolsSettings settings;
+  settings.ranges = {*parse_range("10.99.0.2-10.99.0.9")};
+  settings.ipv6 = {*Prefix::parse("2001:db8:4::/63")};
+  World world(settings);
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true);
+  ASSERT_TRUE(world.decided(0).addresses->v6);
+  const Prefix pooled = *world.decided(0).addresses->v6->prefix;
+  world.ask(2, "bob");
+  world.authenticator.answer(1, true, std::nullopt, with_prefixes(pooled.to_string(), ""));
+  EXPECT_EQ(world.decided(1).verdict.cause, "address-in-use");
+  EXPECT_EQ(world.pool.used(), 1U);  // his address went back
+  world.ask(2, "bob");               // the whole network around it, delegated
+  world.authenticator.answer(2, true, std::nullopt, with_prefixes("", "2001:db8::/32"));
+  EXPECT_EQ(world.decided(2).verdict.cause, "address-in-use");
+  world.end(2);
+  EXPECT_EQ(world.pool.ipv6().used(), 1U);
+  world.ask(3, "carol");
+  world.authenticator.answer(3, true, std::nullopt, with_prefixes("2001:db8:4:1::/64", ""));
+  EXPECT_TRUE(world.decided(3).verdict.accepted);
+  world.ask(4, "dave");
+  world.authenticator.answer(4, true);
+  EXPECT_FALSE(world.decided(4).addresses->v6);  // both of the pool are out
+  world.end(3);
+  EXPECT_EQ(world.pool.ipv6().used(), 1U);
+}
+
+TEST(Sessions, UserWhoRedialsKeepsHisPrefixAndHisRoutes) {
+  World world;
+  const auto grant = [] {
+    auto out = with_prefixes("", "2001:db8:77::/56");
+    out.routes = {*Prefix::parse("192.168.7.0/24"), *Prefix::parse("0.0.0.0/0")};
+    return out;
+  };
+  world.ask(1, "bob");
+  world.authenticator.answer(0, true, std::nullopt, grant());
+  EXPECT_EQ(world.decided(0).policy.routes.size(), 1U);  // nobody gets everything
+  world.ask(2, "bob");
+  world.authenticator.answer(1, true, std::nullopt, grant());
+  EXPECT_EQ(std::get<EndSession>(world.posted.at(1)).session, SessionSerial(1));
+  world.end(1, "replaced");
+  EXPECT_EQ(world.fixed.back().second, true);
+  world.end(2);
+  std::map<std::string, int> standing;
+  for (const auto& [prefix, in_use] : world.fixed) standing[prefix] += in_use ? 1 : -1;
+  EXPECT_EQ(standing, (std::map<std::string, int>{{"192.168.7.0/24", 0}, {"2001:db8:77::/56", 0}}));
+}
+
+TEST(Sessions, RouteOfTwoSessionsStaysUntilBothHaveEnded) {
+  World world;
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    radius::Grant grant;
+    grant.routes = {*Prefix::parse("192.168.7.0/24")};
+    world.ask(i, "bob");
+    world.authenticator.answer(i - 1, true, std::nullopt, std::move(grant));
+  }
+  world.end(1);
+  EXPECT_EQ(world.fixed, (std::vector<std::pair<std::string, bool>>{{"192.168.7.0/24", true}}));
+  world.end(2);
+  EXPECT_EQ(world.fixed.back(), (std::pair<std::string, bool>{"192.168.7.0/24", false}));
 }
 
 TEST(Sessions, SessionUpIsToldToItsEdge) {

@@ -40,6 +40,13 @@ TEST(TunDevice, ComesWithAddressRoutesAndMtuAndGoesWithItsDescriptor) {
       EXPECT_THAT(routes(), HasSubstr("tuntest0\t07004D0A"));
       device->remove_route({*IpAddress::parse("10.77.0.7"), 32});
       EXPECT_THAT(routes(), Not(HasSubstr("07004D0A")));
+      // What the machine has already is neither replaced nor taken away.
+      EXPECT_EQ(std::system("ip link set lo up && ip route add 10.78.0.0/24 dev lo"), 0);
+      const auto error = device->add_route({*IpAddress::parse("10.78.0.0"), 24});
+      ASSERT_TRUE(error);
+      EXPECT_THAT(*error, HasSubstr("one of its own"));
+      device->remove_route({*IpAddress::parse("10.78.0.0"), 24});
+      EXPECT_THAT(routes(), HasSubstr("lo\t00004E0A"));
       const auto ports = device->take_ports();
       EXPECT_NE(::if_nametoindex("tuntest0"), 0U);
     }

@@ -127,6 +127,7 @@ TEST(UsersFile, PasswordMayBeAHash) {
     UsersFile file(std::move(users).value());
     EXPECT_TRUE(ask(file, "alice", "right").verdict.accepted) << hash;
     EXPECT_EQ(ask(file, "alice", "wrong").verdict.cause, "wrong-password") << hash;
+    EXPECT_EQ(ask(file, "nobody", "right").verdict.cause, "unknown-user") << hash;
     AuthAttempt chap;
     chap.request.user = "alice";
     chap.request.method = ppp::AuthMethod::kChapMd5;
@@ -149,9 +150,9 @@ TEST(UsersFile, SlowHashesAreWorkedOutElsewhere) {
     jobs.emplace_back(std::move(work), std::move(then));
     return true;
   });
-  const auto attempt = [] {
+  const auto attempt = [](std::string user = "alice") {
     AuthAttempt out;
-    out.request.user = "alice";
+    out.request.user = std::move(user);
     out.request.method = ppp::AuthMethod::kPap;
     out.request.password = Secret(std::string_view("right"));
     return out;
@@ -166,6 +167,11 @@ TEST(UsersFile, SlowHashesAreWorkedOutElsewhere) {
   jobs[0].second(jobs[0].first());
   ASSERT_EQ(decisions.size(), 2U);
   EXPECT_TRUE(decisions[1].verdict.accepted);
+  jobs.clear();
+  file.authenticate(attempt("nobody"), done);  // no sooner than with a known name
+  ASSERT_EQ(decisions.size(), 2U);
+  jobs.at(0).second(jobs.at(0).first());
+  EXPECT_EQ(decisions.at(2).verdict.cause, "unknown-user");
 }
 
 TEST(UsersFile, MissingFileIsAnError) {
