@@ -20,7 +20,8 @@ std::string_view to_string(ThrottleKey key) {
 
 LoginNames login_names(const AuthAttempt& attempt) {
   const std::string source = attempt.caller.client.address.to_string();
-  return {attempt.request.user, source, source + " " + attempt.caller.identity};
+  const bool outer = attempt.request.method == ppp::AuthMethod::kEap;
+  return {outer ? std::string() : attempt.request.user, source, source + " " + attempt.caller.identity};
 }
 
 LoginThrottle::Entry* LoginThrottle::find(ThrottleKey key, const std::string& name, Instant now) {
@@ -63,7 +64,7 @@ std::optional<LoginThrottle::Verdict> LoginThrottle::check(const LoginNames& nam
   std::optional<Verdict> worst;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto key = static_cast<ThrottleKey>(i);
-    Entry* entry = find(key, names[i], now);
+    Entry* entry = names[i].empty() ? nullptr : find(key, names[i], now);
     if (entry == nullptr || entry->blocked_until <= now) continue;
     const Duration wait = entry->blocked_until - now;
     if (!worst || wait > worst->wait) worst = Verdict{key, wait, !entry->told};
@@ -80,7 +81,7 @@ void LoginThrottle::failed(const LoginNames& names, Instant now) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::uint32_t allowed = settings_.free_failures[i];
     const auto key = static_cast<ThrottleKey>(i);
-    if (allowed == 0 || (known && key == ThrottleKey::kSource)) continue;
+    if (allowed == 0 || names[i].empty() || (known && key == ThrottleKey::kSource)) continue;
     Table& table = tables_[i];
     if (find(key, names[i], now) == nullptr) {
       if (table.entries.size() >= settings_.max_entries)

@@ -29,7 +29,8 @@ struct ThrottleSettings {
   std::size_t max_entries = 16'384;  ///< of each table; the longest unused is forgotten
 };
 
-/// Whom an attempt counts for, in the order of ThrottleKey.
+/// Whom an attempt counts for, in the order of ThrottleKey; an empty name counts for nobody. The name outside
+/// an EAP dialogue that is passed through proves nothing, and is often the same for all ("anonymous").
 using LoginNames = std::array<std::string, 3>;
 LoginNames login_names(const AuthAttempt& attempt);
 

@@ -182,6 +182,16 @@ TEST(LoginGate, WhoIsSlowedDownIsNotJudged) {
   EXPECT_EQ(gate.ask("bob"), "wrong-password");
 }
 
+TEST(LoginGate, NameOutsideAnEapDialogueSlowsNobodyDown) {
+  Gate gate;
+  gate.radius.cause = "authentication-failed";
+  EXPECT_EQ(gate.ask("anonymous", ppp::AuthMethod::kEap), "authentication-failed");
+  EXPECT_EQ(gate.ask("anonymous", ppp::AuthMethod::kEap), "authentication-failed");
+  EXPECT_EQ(gate.gate.throttle().entries(ThrottleKey::kUser), 0U);
+  EXPECT_EQ(gate.ask("carol"), "authentication-failed");
+  EXPECT_EQ(gate.ask("carol"), "throttled");
+}
+
 TEST(LoginGate, SilentServersAreNobodysFault) {
   Gate gate;
   gate.radius.cause = "radius-timeout";
