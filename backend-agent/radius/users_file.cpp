@@ -262,7 +262,8 @@ void UsersFile::refuse_unknown(AuthAttempt attempt, Done done) {
     answer(busy ? decision
                 : refused("unknown-user", "the users file does not name this user", "Authentication failed"));
   };
-  if (attempt.request.method != ppp::AuthMethod::kPap || hashed == users_.end()) return finish(AuthDecision{});
+  if (attempt.request.method != ppp::AuthMethod::kPap || hashed == users_.end())
+    return finish(AuthDecision{});
   check_hash(hashed->second, std::move(attempt.request.password), finish);
 }
 
