@@ -3,6 +3,18 @@
 #include "ppp/session.hpp"
 
 namespace sluice::ppp {
+namespace {
+
+/// Nothing that a peer or a judge says is longer: it came in one datagram.
+constexpr std::size_t kMaxText = 65'535;
+
+bool bounded(const SessionSnapshot& from) {
+  return from.down_cause.size() <= kMaxText && from.down_text.size() <= kMaxText &&
+         (!from.proven_user || from.proven_user->size() <= kMaxText) && from.early_ipcp.size() <= kMaxText &&
+         from.early_ipv6cp.size() <= kMaxText;
+}
+
+}  // namespace
 
 SessionSnapshot PppSession::snapshot(Instant now) const {
   SessionSnapshot out;
@@ -57,6 +69,7 @@ bool PppSession::restore(const SessionSnapshot& from, Instant now) {
 /// by itself.
 bool PppSession::plausible(const SessionSnapshot& from) const {
   if (from.phase == 0 || from.phase > static_cast<std::uint8_t>(Phase::kTerminate)) return false;
+  if (!bounded(from)) return false;
   const Phase phase = static_cast<Phase>(from.phase);
   const bool server = config_->role == Role::kServer;
   const bool network = phase == Phase::kNetwork;
@@ -64,10 +77,10 @@ bool PppSession::plausible(const SessionSnapshot& from) const {
   if (phase == Phase::kTerminate && lcp_.state() < CpState::kClosed) return false;
   if (network && server) {
     const bool proven = auth_.state() == Auth::State::kAccepted || (from.auth.again && from.proven_user);
-    if (!proven || auth_.method() == AuthMethod::kNone) return false;
+    if (!proven || auth_.method() == AuthMethod::kNone || auth_.method() != lcp_.auth()) return false;
     if (from.ipcp.cp.state > static_cast<std::uint8_t>(CpState::kStarting) && !wants_ipv4()) return false;
     if (from.ipv6cp.cp.state > static_cast<std::uint8_t>(CpState::kStarting) && !wants_ipv6()) return false;
-    if (from.up && from.ipcp.addresses != *from.addresses) return false;
+    if (from.up && (!from.addresses || from.ipcp.addresses != *from.addresses)) return false;
   }
   const bool asks_v6 = from.addresses && from.addresses->v6;
   if (from.ipv6_up && server && !asks_v6) return false;
