@@ -72,6 +72,8 @@ void Sessions::decide(SessionSerial serial, AuthDecision decision) {
   if (decision.verdict.more) return context_.post(AuthDecided{serial, std::move(decision.verdict), {}, {}});
   if (decision.verdict.accepted) {
     session.by_radius = decision.by_radius;
+    // RFC 2865 §5.1: the server may know the client better than it has told its name.
+    if (!decision.grant.user.empty()) session.user = decision.grant.user;
     if (auto lacking = furnish(serial, session, decision.grant)) decision = std::move(*lacking);
   }
   AuthDecided decided{serial, std::move(decision.verdict), std::nullopt, {}};
@@ -269,13 +271,15 @@ AccountedSession Sessions::accounted(const Session& session) const {
 
 void Sessions::on_opened(const SessionOpened& opened) {
   std::string_view judge = "none";
+  std::string_view user = opened.user;
   if (const auto found = sessions_.find(opened.session); found != sessions_.end()) {
     Session& session = found->second;
+    if (!session.user.empty()) user = session.user;
     judge = judge_name(session.by_radius);
     session.up = true;
     if (context_.accounting != nullptr) context_.accounting->start(accounted(session), context_.now());
   }
-  app::log_info("session up", {LogField("id", opened.correlation_id), LogField("user", opened.user),
+  app::log_info("session up", {LogField("id", opened.correlation_id), LogField("user", user),
                                LogField("client", opened.client.to_string()),
                                LogField("address", opened.addresses.remote.to_string()),
                                LogField("auth", to_string(opened.method)), LogField("by", judge),
@@ -283,7 +287,7 @@ void Sessions::on_opened(const SessionOpened& opened) {
   channel::SessionUp up;
   up.relay = opened.tunnel.relay;
   up.session = opened.id;
-  up.user = opened.user;
+  up.user = user;
   up.auth_method = to_string(opened.method);
   up.client_ip = opened.addresses.remote;
   up.started_at = static_cast<std::uint64_t>(context_.unix_seconds());

@@ -86,6 +86,11 @@ bool read_class(Bytes value, Grant& grant) {
   return true;
 }
 
+bool read_user(Bytes value, Grant& grant) {
+  grant.user = as_text(value);
+  return true;
+}
+
 bool read_message(Bytes value, Grant& grant) {
   grant.reply_message += as_text(value);
   return true;
@@ -107,6 +112,7 @@ bool read_ms(Bytes value, Grant& grant) {
 
 const std::map<AttributeType, Read>& readers() {
   static const std::map<AttributeType, Read> table{
+      {attr::kUserName, read_user},
       {attr::kFramedIpAddress, read_address},
       {attr::kFramedPool, read_text<&Grant::pool>},
       {attr::kFramedRoute, read_route},

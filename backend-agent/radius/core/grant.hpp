@@ -10,6 +10,7 @@
 namespace sluice::radius {
 
 struct Grant {
+  std::string user;  ///< User-Name: whom to call the session's user from here on; empty: whom it asked as
   std::optional<IpAddress> address;  ///< Framed-IP-Address; none when the server leaves the choice to us
   std::string pool;                  ///< Framed-Pool
   std::vector<Prefix> routes;        ///< Framed-Route and Framed-IPv6-Route: networks behind the client

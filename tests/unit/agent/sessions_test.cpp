@@ -227,6 +227,23 @@ TEST(Sessions, UserWhoRedialsKeepsHisPrefixAndHisRoutes) {
   EXPECT_EQ(standing, (std::map<std::string, int>{{"192.168.7.0/24", 0}, {"2001:db8:77::/56", 0}}));
 }
 
+TEST(Sessions, ServerMayNameTheUserAnew) {
+  World world;
+  radius::Grant grant;
+  grant.user = "alice@example.net";
+  world.ask(1, "anonymous");
+  world.authenticator.answer(0, true, std::nullopt, std::move(grant));
+  EXPECT_EQ(world.decided(0).addresses->remote.to_string(), "10.98.0.2");  // her realm's
+  SessionOpened up;
+  up.session = SessionSerial(1);
+  up.user = "anonymous";
+  world.sessions.on_opened(up);
+  EXPECT_EQ(world.ups.at(0).user, "alice@example.net");
+  const auto record = world.records.at(0).attributes();
+  const std::string_view named = "alice@example.net";
+  EXPECT_NE(std::search(record.begin(), record.end(), named.begin(), named.end()), record.end());
+}
+
 TEST(Sessions, RouteOfTwoSessionsStaysUntilBothHaveEnded) {
   World world;
   for (std::uint64_t i = 1; i <= 2; ++i) {

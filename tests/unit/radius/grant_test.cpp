@@ -16,6 +16,7 @@ Grant grant_of(const Draft& draft) {
 TEST(RadiusGrant, ReadsWhatAnAcceptGives) {
   Draft draft(Code::kAccessAccept);
   draft.add(attr::kFramedIpAddress, *IpAddress::parse("10.1.2.3")).add(attr::kFramedPool, "staff");
+  draft.add(attr::kUserName, "alice@example.net");
   draft.add(attr::kFramedRoute, "192.168.7.0/24 0.0.0.0 1")
       .add(attr::kFramedIpv6Route, "2001:db8:7::/48 :: 1");
   draft.add(attr::kFramedIpv6Prefix, *from_hex("0040 20010db8 00010002"));
@@ -32,6 +33,7 @@ TEST(RadiusGrant, ReadsWhatAnAcceptGives) {
       .add(AttributeType{kMicrosoft, 16}, "MPPE key, not ours to use");
   draft.add(attr::kFramedInterfaceId, *from_hex("0000000000000042"));
   const Grant grant = grant_of(draft);
+  EXPECT_EQ(grant.user, "alice@example.net");
   EXPECT_TRUE(grant.bad.empty());
   EXPECT_EQ(grant.address, IpAddress::parse("10.1.2.3"));
   EXPECT_EQ(grant.pool, "staff");
