@@ -205,13 +205,15 @@ void Auth::refuse_password_change(const CpPacket& packet) {
 void Auth::raise(AuthRequest request) {
   user_ = request.user;
   request.again = again_;
+  last_attempt_ = AttemptId(last_attempt_.value() + 1);
+  request.attempt = last_attempt_;
   state_ = State::kPending;
   retry_at_.reset();
   request_ = std::move(request);
 }
 
-bool Auth::result(const AuthVerdict& verdict, Instant now) {
-  if (state_ != State::kPending) return false;
+bool Auth::result(AttemptId attempt, const AuthVerdict& verdict, Instant now) {
+  if (!attempt || attempt != pending()) return false;
   request_.reset();
   if (!verdict.accepted && !verdict.more) {
     cause_ = verdict.cause;
@@ -395,6 +397,7 @@ AuthSnapshot Auth::snapshot(Instant now) const {
   out.tries_left = tries_left_;
   out.retries_left = retries_left_;
   out.again = again_;
+  out.attempts = last_attempt_.value();
   out.retry = time_left(retry_at_, now);
   out.deadline = time_left(deadline_, now);
   out.rechallenge = time_left(rechallenge_at_, now);
@@ -424,6 +427,7 @@ bool Auth::restore(const AuthSnapshot& from, Instant now) {
   tries_left_ = std::min<unsigned>(from.tries_left, config_.timers.max_configure);
   retries_left_ = std::min<unsigned>(from.retries_left, config_.auth_retries);
   again_ = from.again;
+  last_attempt_ = AttemptId(from.attempts);
   retry_at_ = timer_from(from.retry, now);
   deadline_ = timer_from(from.deadline, now);
   rechallenge_at_ = timer_from(from.rechallenge, now);

@@ -51,8 +51,11 @@ class Auth {
 
   /// Server: an attempt to be decided, once.
   std::optional<AuthRequest> take_request() { return std::exchange(request_, std::nullopt); }
-  /// Server: decides it, or with `more` hands on the next EAP Request. False when nothing is pending.
-  bool result(const AuthVerdict& verdict, Instant now);
+  /// Server: the attempt that waits for its verdict; 0 when none does.
+  AttemptId pending() const { return state_ == State::kPending ? last_attempt_ : AttemptId(); }
+  /// Server: decides it, or with `more` hands on the next EAP Request. False when that attempt is not
+  /// pending.
+  bool result(AttemptId attempt, const AuthVerdict& verdict, Instant now);
 
   State state() const { return state_; }
   AuthMethod method() const { return method_; }
@@ -125,6 +128,7 @@ class Auth {
   EapStage eap_stage_ = EapStage::kIdentity;
   std::uint8_t eap_tried_ = 0;  ///< server: bits of config_.eap_methods
   ByteVector eap_packet_;       ///< the last EAP packet sent
+  AttemptId last_attempt_;      ///< outlives reset(): an old verdict never fits a new attempt
   std::optional<AuthRequest> request_;
 };
 

@@ -313,9 +313,9 @@ void PppSession::handle_auth(Instant now) {
   }
 }
 
-void PppSession::auth_result(const AuthVerdict& verdict, Instant now) {
+void PppSession::auth_result(AttemptId attempt, const AuthVerdict& verdict, Instant now) {
   if (phase_ != Phase::kAuthenticate && phase_ != Phase::kNetwork) return;
-  if (!auth_.result(verdict, now)) return;
+  if (!auth_.result(attempt, verdict, now)) return;
   if (verdict.accepted && proven_user_ && *proven_user_ != auth_.user()) {
     stop("protocol-error", "the peer authenticated again under another name", now);
   } else {

@@ -89,8 +89,10 @@ class PppSession {
   void on_timeout(Instant now);
   std::optional<Instant> next_timeout() const;
 
-  /// Answers AuthNeeded. Out of turn it does nothing.
-  void auth_result(const AuthVerdict& verdict, Instant now);
+  /// The attempt of the last AuthNeeded while it waits for its verdict; 0 when none does.
+  AttemptId pending_attempt() const { return auth_.pending(); }
+  /// Answers AuthNeeded. For an attempt that is not pending (any more) it does nothing.
+  void auth_result(AttemptId attempt, const AuthVerdict& verdict, Instant now);
   /// Answers AddressNeeded; may be called earlier, then AddressNeeded does not come.
   void set_addresses(const Addresses& addresses, Instant now);
   /// Tells the peer how long the link will last (RFC 1570 §2.2); clients without it answer with Code-Reject.

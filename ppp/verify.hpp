@@ -6,14 +6,20 @@
 #include <string>
 
 #include "base/bytes.hpp"
+#include "base/ids.hpp"
 #include "base/secret.hpp"
 #include "ppp/mschap.hpp"
 #include "ppp/protocol.hpp"
 
 namespace sluice::ppp {
 
+/// One attempt of one session: they count up from 1 and do not begin again with a renegotiation. 0 means
+/// none.
+using AttemptId = StrongId<struct AttemptIdTag, std::uint32_t>;
+
 /// One attempt. Which fields are set depends on the method.
 struct AuthRequest {
+  AttemptId attempt;  ///< the verdict names it
   AuthMethod method = AuthMethod::kNone;
   std::string user;      ///< as the peer sent it: escape before printing
   Secret password;       ///< PAP

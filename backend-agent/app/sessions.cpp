@@ -51,7 +51,8 @@ std::string_view judge_name(bool by_radius) {
 void Sessions::on_auth(AuthAsked asked) {
   Session& session = sessions_[asked.session];
   session.tunnel = asked.tunnel;
-  session.user = asked.request.user;
+  session.asked_user = asked.request.user;
+  session.attempt = asked.request.attempt;
   session.method = asked.request.method;
   session.caller = {asked.session,
                     context_.session_prefix + serial_text(asked.session),
@@ -61,23 +62,24 @@ void Sessions::on_auth(AuthAsked asked) {
                     context_.called ? context_.called(asked.tunnel.key.channel) : std::string()};
   AuthAttempt attempt{std::move(asked.request), session.caller};
   context_.authenticator.authenticate(
-      std::move(attempt),
-      [this, serial = asked.session](AuthDecision decision) { decide(serial, std::move(decision)); });
+      std::move(attempt), [this, serial = asked.session, id = session.attempt](AuthDecision decision) {
+        decide(serial, id, std::move(decision));
+      });
 }
 
-void Sessions::decide(SessionSerial serial, AuthDecision decision) {
+void Sessions::decide(SessionSerial serial, ppp::AttemptId attempt, AuthDecision decision) {
   const auto found = sessions_.find(serial);
   if (found == sessions_.end()) return;  // it went away meanwhile
   Session& session = found->second;
-  if (decision.verdict.more) return context_.post(AuthDecided{serial, std::move(decision.verdict), {}, {}});
+  if (attempt != session.attempt) return;  // the client has begun anew, maybe under another name
+  if (decision.verdict.more)
+    return context_.post(AuthDecided{serial, attempt, std::move(decision.verdict), {}, {}});
   if (decision.verdict.accepted) {
-    session.by_radius = decision.by_radius;
-    // RFC 2865 §5.1: the server may know the client better than it has told its name.
-    if (!decision.grant.user.empty()) session.user = decision.grant.user;
-    if (auto lacking = furnish(serial, session, decision.grant)) decision = std::move(*lacking);
+    if (auto lacking = let_in(serial, session, decision)) decision = std::move(*lacking);
   }
-  AuthDecided decided{serial, std::move(decision.verdict), std::nullopt, {}};
+  AuthDecided decided{serial, attempt, std::move(decision.verdict), std::nullopt, {}};
   if (decided.verdict.accepted) {
+    session.refused = false;
     decided.addresses = addresses_of(session, decision.grant);
     decided.policy = session.policy;
   } else {
@@ -89,11 +91,29 @@ void Sessions::decide(SessionSerial serial, AuthDecision decision) {
   context_.post(std::move(decided));
 }
 
+/// Whom the proof names is the session's user from here on, never before.
+std::optional<AuthDecision> Sessions::let_in(SessionSerial serial, Session& session,
+                                             const AuthDecision& decision) {
+  // RFC 2865 §5.1: the server may know the client better than it has told its name.
+  const std::string& user = decision.grant.user.empty() ? session.asked_user : decision.grant.user;
+  if (session.user != user) {
+    if (session.up) {
+      return refused("protocol-error", "the client authenticated again under another name",
+                     "The session is another user's");
+    }
+    // An accept of somebody else that the link did not live to see: what it brought is not for this user.
+    release(session);
+  }
+  session.user = user;
+  session.by_radius = decision.by_radius;
+  return furnish(serial, session, decision.grant);
+}
+
 void Sessions::tell_refusal(const Session& session, const ppp::AuthVerdict& verdict) const {
   // The first of these has a line of its own; the rest is for whoever looks closely.
   const auto level = verdict.cause == "throttled" ? app::LogLevel::kDebug : app::LogLevel::kWarning;
   app::log(level, "client refused",
-           {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
+           {LogField("id", session.tunnel.correlation_id), LogField("user", session.asked_user),
             LogField("client", session.tunnel.client.to_string()),
             LogField("identity", session.tunnel.peer_identity), LogField("auth", to_string(session.method)),
             LogField("cause", verdict.cause), LogField("text", verdict.detail)});

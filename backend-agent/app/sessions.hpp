@@ -59,7 +59,9 @@ class Sessions {
   struct Session {
     TunnelSpec tunnel;
     Caller caller;
-    std::string user;
+    std::string user;        ///< who has been let in
+    std::string asked_user;  ///< whom the latest attempt names
+    ppp::AttemptId attempt;  ///< the latest; a verdict on an earlier one is of no use
     ppp::AuthMethod method = ppp::AuthMethod::kNone;
     std::optional<IpAddress> address;
     std::optional<ppp::Ipv6Addresses> v6;
@@ -72,7 +74,8 @@ class Sessions {
     bool up = false;
     bool refused = false;  ///< its end has been told in one line already
   };
-  void decide(SessionSerial serial, AuthDecision decision);
+  void decide(SessionSerial serial, ppp::AttemptId attempt, AuthDecision decision);
+  std::optional<AuthDecision> let_in(SessionSerial serial, Session& session, const AuthDecision& decision);
   /// Why the accepted session cannot be had all the same; nothing when it can.
   std::optional<AuthDecision> furnish(SessionSerial serial, Session& session, const radius::Grant& grant);
   std::optional<AuthDecision> give_address(SessionSerial serial, Session& session,

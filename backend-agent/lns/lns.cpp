@@ -210,10 +210,11 @@ void Lns::decide(const AuthDecided& decided, Instant now) {
   const auto found = sessions_.find(decided.session);
   if (found == sessions_.end()) return;
   Session& session = *found->second;
+  if (!decided.attempt || decided.attempt != session.ppp.pending_attempt()) return;
   if (decided.addresses) session.assigned = *decided.addresses;
   if (decided.addresses) session.ppp.set_addresses(*decided.addresses, now);
   if (decided.verdict.accepted) session.limits.set(decided.policy, now);
-  session.ppp.auth_result(decided.verdict, now);
+  session.ppp.auth_result(decided.attempt, decided.verdict, now);
   service(session.tunnel, now);
 }
 

@@ -95,9 +95,11 @@ struct CloseTunnel {
   TunnelKey key;
   std::string text;
 };
-/// Answers AuthAsked. Addresses with an accepted verdict only.
+/// Answers AuthAsked; nothing happens when the session waits for another attempt's verdict by now. Addresses
+/// with an accepted verdict only.
 struct AuthDecided {
   SessionSerial session;
+  ppp::AttemptId attempt;
   ppp::AuthVerdict verdict;
   std::optional<ppp::Addresses> addresses;
   SessionPolicy policy{};
@@ -127,7 +129,7 @@ using Command =
 
 // ---- worker to control
 
-/// A client wants in. Answer with AuthDecided.
+/// A client wants in. Answer with AuthDecided for request.attempt.
 struct AuthAsked {
   SessionSerial session;
   TunnelSpec tunnel;

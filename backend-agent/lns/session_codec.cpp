@@ -319,6 +319,7 @@ WALK(pb::Auth, ppp::AuthSnapshot) {
   FIELD(tries_left);
   FIELD(retries_left);
   FIELD(again);
+  FIELD(attempts);
   OPTIONAL(retry);
   OPTIONAL(deadline);
   OPTIONAL(rechallenge);

@@ -11,7 +11,7 @@ void decide(ppp::test::Lone& lone) {
     if (auto* need = std::get_if<ppp::AuthNeeded>(&*event)) {
       ppp::Credential credential;
       credential.password = Secret("secret");
-      lone.session.auth_result(ppp::verify(need->request, credential), lone.now);
+      lone.session.auth_result(need->request.attempt, ppp::verify(need->request, credential), lone.now);
     }
   }
 }

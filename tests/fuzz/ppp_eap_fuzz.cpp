@@ -28,7 +28,7 @@ void drain(ppp::test::Lone& lone, std::uint8_t& id, bool server) {
       credential.password = Secret("secret");
       verdict = ppp::verify(need->request, credential);
     }
-    lone.session.auth_result(verdict, lone.now);
+    lone.session.auth_result(lone.session.pending_attempt(), verdict, lone.now);
   }
 }
 

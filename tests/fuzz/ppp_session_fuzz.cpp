@@ -60,7 +60,7 @@ struct Run {
     answer.accepted = good;
     answer.cause = "wrong-password";
     if (good) accepted = true;
-    lone.session.auth_result(answer, lone.now);
+    lone.session.auth_result(lone.session.pending_attempt(), answer, lone.now);
   }
   /// The session goes on in another object: as a value that must fit, and one with a few octets changed,
   /// which may be refused or taken but breaks nothing.

@@ -85,7 +85,7 @@ class Dial {
     while (auto event = server_.poll_event()) {
       any = true;
       if (auto* need = std::get_if<AuthNeeded>(&*event)) {
-        server_.auth_result(verify(need->request, credential), now);
+        server_.auth_result(need->request.attempt, verify(need->request, credential), now);
       } else if (std::holds_alternative<AddressNeeded>(*event)) {
         Addresses given = test::addresses_with_ipv6();
         given.split_routes = {*Prefix::parse("10.0.0.0/8")};

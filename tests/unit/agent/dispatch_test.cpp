@@ -38,7 +38,7 @@ TEST(Dispatch, WhatConcernsASessionGoesToTheWorkerInItsSerial) {
   for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
     const SessionSerial session = serial_of(worker, 77);
     EXPECT_EQ(worker_of(session), worker);
-    EXPECT_THAT(receivers(AuthDecided{session, {}, {}, {}}), ElementsAre(worker));
+    EXPECT_THAT(receivers(AuthDecided{session, {}, {}, {}, {}}), ElementsAre(worker));
     EXPECT_THAT(receivers(ChangePolicy{session, {}}), ElementsAre(worker));
     EXPECT_THAT(receivers(AskCounters{session}), ElementsAre(worker));
     EXPECT_THAT(receivers(EndSession{session, "admin-reset", ""}), ElementsAre(worker));

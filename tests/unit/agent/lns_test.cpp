@@ -76,10 +76,14 @@ struct World {
   void handle(Event event) {
     if (auto* asked = std::get_if<AuthAsked>(&event)) {
       ++asked_count;
-      if (silent) return;
+      if (silent) {
+        unanswered = std::move(asked->request);
+        return;
+      }
       ppp::Credential credential;
       credential.password = Secret(password);
-      AuthDecided decided{asked->session, ppp::verify(asked->request, credential), std::nullopt};
+      AuthDecided decided{asked->session, asked->request.attempt, ppp::verify(asked->request, credential),
+                          std::nullopt};
       if (decided.verdict.accepted) {
         decided.policy = policy;
         decided.addresses = ppp::test::addresses();
@@ -122,6 +126,7 @@ struct World {
   SessionPolicy policy;
   std::optional<ppp::Ipv6Addresses> v6;
   bool silent = false;
+  ppp::AuthRequest unanswered;
   bool cut = false;  ///< nothing gets through
   std::uint32_t edge_worker = 3;
   std::uint16_t path_mtu = 0;
@@ -213,12 +218,39 @@ TEST(Lns, LateVerdictOfASessionThatIsGoneIsPassedOver) {
   world.lns.close_tunnel(spec(1).key, "peer gone");
   AuthDecided decided;
   decided.session = SessionSerial(1);
+  decided.attempt = ppp::AttemptId(1);
   decided.verdict.accepted = true;
   decided.addresses = ppp::test::addresses();
   world.lns.decide(decided, world.now);
   world.settle();
   EXPECT_EQ(world.gone.size(), 1U);
   EXPECT_TRUE(world.opened.empty());
+}
+
+TEST(Lns, VerdictOnAnAttemptThatIsNotPendingBringsNothing) {
+  World world;
+  world.silent = true;
+  world.dial(1);
+  world.settle();
+  AuthDecided decided;
+  decided.session = SessionSerial(1);
+  decided.verdict.accepted = true;
+  decided.addresses = ppp::test::addresses();
+  for (const std::uint32_t attempt : {0, 2}) {
+    decided.attempt = ppp::AttemptId(attempt);
+    world.lns.decide(decided, world.now);
+    world.settle();
+    EXPECT_TRUE(world.opened.empty());
+  }
+  ppp::Credential credential;
+  credential.password = Secret(world.password);
+  decided.verdict = ppp::verify(world.unanswered, credential);
+  decided.attempt = world.unanswered.attempt;
+  decided.addresses->remote = IpAddress::v4(0x0a63004d);
+  world.lns.decide(decided, world.now);
+  world.settle();
+  ASSERT_EQ(world.opened.size(), 1U);
+  EXPECT_EQ(world.opened[0].addresses.remote.to_string(), "10.99.0.77");
 }
 
 TEST(Lns, AcceptedClientWithoutAddressIsEndedWithACause) {
@@ -228,6 +260,7 @@ TEST(Lns, AcceptedClientWithoutAddressIsEndedWithACause) {
   world.settle();
   AuthDecided decided;
   decided.session = SessionSerial(1);
+  decided.attempt = ppp::AttemptId(1);
   decided.verdict.accepted = true;
   decided.verdict.message = "S=";
   world.lns.decide(decided, world.now);
@@ -480,7 +513,8 @@ TEST(Lns, ShorterTimeoutGivenLaterCountsFromTheSessionsBeginning) {
   World world;
   world.dial(1);
   world.run(std::chrono::seconds(50));
-  world.lns.change_policy({world.opened[0].session, {.session_timeout = std::chrono::seconds(55)}}, world.now);
+  world.lns.change_policy({world.opened[0].session, {.session_timeout = std::chrono::seconds(55)}},
+                          world.now);
   world.run(std::chrono::seconds(6));
   ASSERT_EQ(world.gone.size(), 1U);
   EXPECT_EQ(world.gone[0].cause, "session-timeout");

@@ -49,6 +49,7 @@ struct World {
     asked.session = SessionSerial(serial);
     asked.tunnel = tunnel;
     asked.request.user = std::move(user);
+    asked.request.attempt = ppp::AttemptId(++attempts);
     sessions.on_auth(std::move(asked));
   }
   void end(std::uint64_t serial, std::string cause = "user-request") {
@@ -61,6 +62,7 @@ struct World {
   }
   const AuthDecided& decided(std::size_t which) const { return std::get<AuthDecided>(posted.at(which)); }
 
+  std::uint32_t attempts = 0;
   TunnelSpec tunnel;
   SlowAuthenticator authenticator;
   Pools pool;
@@ -151,6 +153,48 @@ TEST(Sessions, VerdictForASessionThatIsGoneTakesNoAddress) {
   world.authenticator.answer(0, true);
   EXPECT_TRUE(world.posted.empty());
   EXPECT_EQ(world.pool.used(), 0U);
+}
+
+TEST(Sessions, VerdictOnAnEarlierAttemptLetsNobodyIn) {
+  World world;
+  const IpAddress own = *IpAddress::parse("10.200.0.5");
+  world.ask(1, "mallory");
+  world.ask(1, "bob");
+  world.authenticator.answer(0, true, own);  // hers was right, but the link began anew meanwhile
+  EXPECT_TRUE(world.posted.empty());
+  EXPECT_TRUE(world.fixed.empty());
+  EXPECT_EQ(world.pool.used(), 0U);
+  world.authenticator.answer(1, false);
+  ASSERT_EQ(world.posted.size(), 1U);
+  EXPECT_FALSE(world.decided(0).verdict.accepted);
+  EXPECT_EQ(world.decided(0).attempt, ppp::AttemptId(2));
+}
+
+TEST(Sessions, AcceptThatTheLinkDidNotLiveToSeeGivesTheNextUserNothing) {
+  World world;
+  world.ask(1, "mallory");
+  world.authenticator.answer(0, true, IpAddress::parse("10.200.0.5"));
+  world.ask(1, "bob");
+  world.authenticator.answer(1, true);
+  EXPECT_EQ(world.decided(1).addresses->remote.to_string(), "10.99.0.2");
+  EXPECT_EQ(world.fixed.back(), (std::pair<std::string, bool>{"10.200.0.5/32", false}));
+}
+
+TEST(Sessions, WhoIsAskedForAnewStaysWhoWasLetIn) {
+  World world;
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true);
+  SessionOpened up;
+  up.session = SessionSerial(1);
+  world.sessions.on_opened(up);
+  world.ask(1, "bob");
+  radius::DynamicRequest request;
+  request.user = "bob";
+  request.disconnect = true;
+  EXPECT_EQ(world.sessions.on_dynamic(request), radius::ErrorCause::kSessionNotFound);
+  world.authenticator.answer(1, true);
+  EXPECT_FALSE(world.decided(1).verdict.accepted);
+  EXPECT_EQ(world.decided(1).verdict.cause, "protocol-error");
 }
 
 TEST(Sessions, UserWithAFixedAddressTakesItOverFromItsOldSession) {

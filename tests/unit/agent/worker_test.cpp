@@ -87,7 +87,8 @@ struct World {
     if (auto* asked = std::get_if<AuthAsked>(&event)) {
       ppp::Credential credential;
       credential.password = Secret("secret");
-      AuthDecided decided{asked->session, ppp::verify(asked->request, credential), ppp::test::addresses()};
+      AuthDecided decided{asked->session, asked->request.attempt, ppp::verify(asked->request, credential),
+                          ppp::test::addresses()};
       worker->post(std::move(decided));
     }
     opened |= std::holds_alternative<SessionOpened>(event);

@@ -127,7 +127,8 @@ struct World {
       credential.password = Secret("secret");
       auto addresses = ppp::test::addresses();
       addresses.remote = address_of(worker_of(asked->session));
-      workers->post(AuthDecided{asked->session, ppp::verify(asked->request, credential), addresses});
+      workers->post(AuthDecided{asked->session, asked->request.attempt,
+                                ppp::verify(asked->request, credential), addresses});
     }
     if (auto* up = std::get_if<SessionOpened>(&event)) sides.at(worker_of(up->session)).opened = *up;
     if (auto* told = std::get_if<TunnelsDescribed>(&event)) described.push_back(std::move(*told));

@@ -176,7 +176,7 @@ struct LoginLine {
     }
     while (auto event = ppp ? ppp->poll_event() : std::nullopt) {
       if (const auto* asked = std::get_if<ppp::AuthNeeded>(&*event)) {
-        ppp->auth_result(ppp::verify(asked->request, right), now);
+        ppp->auth_result(asked->request.attempt, ppp::verify(asked->request, right), now);
       }
       if (std::holds_alternative<ppp::AddressNeeded>(*event)) wants_address = true;
     }

@@ -8,6 +8,7 @@
 namespace sluice::ppp {
 namespace {
 
+using test::control_frame;
 using test::Lone;
 using test::Pair;
 
@@ -138,7 +139,7 @@ TEST(Auth, RepeatedResponseAsksOnceAndIsAnsweredAgain) {  // RFC 1994 §4.2
   EXPECT_FALSE(server.session.poll_event());
   AuthVerdict verdict;
   verdict.accepted = true;
-  server.session.auth_result(verdict, server.now);
+  server.session.auth_result(server.session.pending_attempt(), verdict, server.now);
   EXPECT_EQ(server.sent().size(), 1U);
   server.respond();
   const auto again = server.sent();
@@ -158,8 +159,46 @@ TEST(Auth, VerdictOutOfTurnChangesNothing) {
   ChapServer server;
   AuthVerdict verdict;
   verdict.accepted = true;
-  server.session.auth_result(verdict, server.now);
+  server.session.auth_result(server.session.pending_attempt(), verdict, server.now);
   EXPECT_EQ(server.session.phase(), PppSession::Phase::kAuthenticate);
+}
+
+TEST(Auth, VerdictOnAnAttemptBeforeARenegotiationLetsNobodyIn) {
+  for (const bool moved : {false, true}) {
+    Lone lone(server_with({AuthMethod::kPap}));
+    const auto attempt_of = [&](PppSession& session, std::string_view user) {
+      AttemptId attempt;
+      while (const auto event = session.poll_event()) {
+        const auto* need = std::get_if<AuthNeeded>(&*event);
+        if (need != nullptr && need->request.user == user) attempt = need->request.attempt;
+      }
+      return attempt;
+    };
+    lone.open_lcp();
+    lone.feed(kPapProtocol, Code{1}, 1, as_bytes("\7mallory\1m"));
+    const AttemptId hers = attempt_of(lone.session, "mallory");
+    ASSERT_TRUE(hers);
+    PppSession other(std::make_shared<const PppConfig>(server_with({AuthMethod::kPap})), lone.random,
+                     lone.drops);
+    lone.feed(kLcp, Code::kConfigureRequest, 78, {});
+    for (const auto& sent : lone.sent()) {
+      if (sent[4] == 1) lone.feed(kLcp, Code::kConfigureAck, sent[5], Bytes(sent).subspan(8));
+    }
+    ASSERT_TRUE(!moved || other.restore(lone.session.snapshot(lone.now), lone.now));
+    PppSession& session = moved ? other : lone.session;
+    ByteVector frame = control_frame(kPapProtocol, 1, 2, as_bytes("\3bob\1x"));
+    session.on_frame(frame, lone.now);
+    const AttemptId bobs = attempt_of(session, "bob");
+    ASSERT_TRUE(bobs);
+    EXPECT_NE(hers, bobs);
+    AuthVerdict good;
+    good.accepted = true;
+    session.auth_result(hers, good, lone.now);
+    EXPECT_EQ(session.phase(), PppSession::Phase::kAuthenticate);
+    EXPECT_FALSE(session.poll_event());
+    session.auth_result(bobs, {}, lone.now);
+    EXPECT_EQ(session.phase(), PppSession::Phase::kTerminate);
+  }
 }
 
 TEST(Auth, ProofByAnotherProtocolThanAgreedIsDropped) {
@@ -208,7 +247,7 @@ struct MsChapServer : Lone {
     while (auto event = session.poll_event()) {
       if (auto* need = std::get_if<AuthNeeded>(&*event)) {
         ++attempts;
-        session.auth_result(verify(need->request, credential), now);
+        session.auth_result(need->request.attempt, verify(need->request, credential), now);
       }
       if (auto* down = std::get_if<Down>(&*event)) cause = down->cause;
     }
@@ -281,7 +320,7 @@ TEST(Auth, OtherErrorsThanAWrongPasswordAllowNoRetry) {
   verdict.error = 648;
   verdict.message = "Password expired";
   ASSERT_TRUE(server.session.poll_event());
-  server.session.auth_result(verdict, server.now);
+  server.session.auth_result(server.session.pending_attempt(), verdict, server.now);
   EXPECT_TRUE(server.judge().starts_with("4:E=648 R=0 C="));
 }
 
@@ -321,7 +360,7 @@ TEST(Auth, AClientThatIgnoresANewChallengeIsDisconnected) {
   AuthVerdict verdict;
   verdict.accepted = true;
   ASSERT_TRUE(server.session.poll_event());
-  server.session.auth_result(verdict, server.now);
+  server.session.auth_result(server.session.pending_attempt(), verdict, server.now);
   server.session.set_addresses(test::addresses(), server.now);
   for (const auto& frame : server.sent()) {
     if (load_be16(frame.data() + 2) == kIpcp)

@@ -35,7 +35,7 @@ struct UpByPap : Lone {
     AuthVerdict good;
     good.accepted = true;
     session.poll_event();
-    session.auth_result(good, now);
+    session.auth_result(session.pending_attempt(), good, now);
     session.set_addresses(test::addresses(), now);
     for (const auto& frame : sent()) {
       if (load_be16(frame.data() + 2) == kIpcp) feed(kIpcp, Code::kConfigureAck, frame[5], body_of(frame));
@@ -193,7 +193,7 @@ TEST(PppConformance, ASuccessIsToldAgainUntilThePeerGoesOn) {
     AuthVerdict good;
     good.accepted = true;
     lone.session.poll_event();
-    lone.session.auth_result(good, lone.now);
+    lone.session.auth_result(lone.session.pending_attempt(), good, lone.now);
     ASSERT_TRUE(find(lone.sent(), kChapProtocol, 3));
     if (goes_on) lone.feed(kIpcp, Code::kConfigureRequest, 1, {});
     lone.wait(std::chrono::seconds(20));
@@ -222,7 +222,8 @@ TEST(PppConformance, EachChallengeHasAValueAndAnIdentifierOfItsOwn) {
     while (auto event = lone.session.poll_event()) {
       AuthVerdict good;
       good.accepted = true;
-      if (std::holds_alternative<AuthNeeded>(*event)) lone.session.auth_result(good, lone.now);
+      if (std::holds_alternative<AuthNeeded>(*event))
+        lone.session.auth_result(lone.session.pending_attempt(), good, lone.now);
     }
     if (i == 0) lone.session.set_addresses(test::addresses(), lone.now);
     if (const auto ours = find(lone.sent(), kIpcp, 1)) {

@@ -242,7 +242,7 @@ TEST(Eap, AnOutsideThatAnswersNonsenseLetsNobodyIn) {
   AuthVerdict verdict;
   verdict.more = true;
   verdict.eap = {1, 2, 3};
-  server.session.auth_result(verdict, server.now);
+  server.session.auth_result(server.session.pending_attempt(), verdict, server.now);
   EXPECT_EQ(server.session.phase(), PppSession::Phase::kTerminate);
   server.wait(std::chrono::seconds(20));
   EXPECT_EQ(std::get<Down>(*server.session.poll_event()).cause, "bad-eap");

@@ -20,7 +20,7 @@ struct Server : Lone {
     session.poll_event();
     AuthVerdict verdict;
     verdict.accepted = true;
-    session.auth_result(verdict, now);
+    session.auth_result(session.pending_attempt(), verdict, now);
     EXPECT_TRUE(std::holds_alternative<AddressNeeded>(*session.poll_event()));
     session.set_addresses(given, now);
     for (auto& frame : sent()) {
@@ -97,7 +97,7 @@ TEST(Ipcp, RequestThatCameBeforeTheAddressesIsAnsweredWithThem) {
   lone.feed(kChapProtocol, Code{2}, lone.sent_on_open.back()[5], body);
   AuthVerdict verdict;
   verdict.accepted = true;
-  lone.session.auth_result(verdict, lone.now);
+  lone.session.auth_result(lone.session.pending_attempt(), verdict, lone.now);
   lone.sent();
   lone.feed(kIpcp, Code::kConfigureRequest, 5, ByteVector{3, 6, 0, 0, 0, 0});
   EXPECT_TRUE(lone.sent().empty());

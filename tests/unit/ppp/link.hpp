@@ -211,7 +211,7 @@ class Pair {
       if (auto* need = std::get_if<AuthNeeded>(&*event)) {
         ++attempts;
         last_verdict = judge ? judge(need->request) : verify(need->request, credential);
-        server_session.auth_result(last_verdict, now);
+        server_session.auth_result(need->request.attempt, last_verdict, now);
       } else if (std::holds_alternative<AddressNeeded>(*event)) {
         server_session.set_addresses(given, now);
       } else if (auto* up = std::get_if<Up>(&*event)) {

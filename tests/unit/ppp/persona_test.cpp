@@ -74,7 +74,7 @@ class Dial {
     credential.password = Secret("secret");
     while (auto event = server.poll_event()) {
       if (auto* need = std::get_if<AuthNeeded>(&*event)) {
-        server.auth_result(verify(need->request, credential), now);
+        server.auth_result(need->request.attempt, verify(need->request, credential), now);
       } else if (std::holds_alternative<AddressNeeded>(*event)) {
         server.set_addresses(given, now);
       } else if (auto* says = std::get_if<PeerSays>(&*event)) {

@@ -223,7 +223,8 @@ TEST(PppSession, RenegotiationInTheOpenStateAuthenticatesAgainAndComesBack) {  /
     while (auto frame = again.poll_transmit()) pair.server_session.on_frame(*frame, pair.now);
     while (auto event = pair.server_session.poll_event()) {
       if (auto* need = std::get_if<AuthNeeded>(&*event)) {
-        pair.server_session.auth_result(verify(need->request, pair.credential), pair.now);
+        pair.server_session.auth_result(need->request.attempt, verify(need->request, pair.credential),
+                                        pair.now);
       }
       if (auto* server_up = std::get_if<Up>(&*event)) pair.server_up = *server_up;
     }
@@ -246,7 +247,8 @@ TEST(PppSession, AnotherUserInARenegotiationIsThrownOut) {
     while (auto frame = other.poll_transmit()) pair.server_session.on_frame(*frame, pair.now);
     while (auto event = pair.server_session.poll_event()) {
       if (auto* need = std::get_if<AuthNeeded>(&*event)) {
-        pair.server_session.auth_result(verify(need->request, pair.credential), pair.now);
+        pair.server_session.auth_result(need->request.attempt, verify(need->request, pair.credential),
+                                        pair.now);
       }
       if (auto* down = std::get_if<Down>(&*event)) cause = down->cause;
     }

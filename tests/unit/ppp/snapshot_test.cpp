@@ -38,7 +38,7 @@ struct Moving {
     while (auto event = server->poll_event()) {
       if (auto* need = std::get_if<AuthNeeded>(&*event)) {
         if (dice() % 4 == 0) continue;  // the verdict is lost with the object
-        server->auth_result(verify(need->request, credential), now);
+        server->auth_result(need->request.attempt, verify(need->request, credential), now);
       } else if (std::holds_alternative<AddressNeeded>(*event)) {
         server->set_addresses(test::addresses_with_ipv6(), now);
       } else if (std::holds_alternative<Down>(*event)) {
