@@ -69,7 +69,7 @@ void Sessions::on_auth(AuthAsked asked) {
 
 void Sessions::decide(SessionSerial serial, ppp::AttemptId attempt, AuthDecision decision) {
   const auto found = sessions_.find(serial);
-  if (found == sessions_.end()) return;  // it went away meanwhile
+  if (found == sessions_.end()) return context_.authenticator.forget(serial);  // it went away meanwhile
   Session& session = found->second;
   if (attempt != session.attempt) return;  // the client has begun anew, maybe under another name
   if (decision.verdict.more)

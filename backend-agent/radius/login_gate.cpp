@@ -25,7 +25,11 @@ Authenticator& LoginGate::judge_of(const AuthAttempt& attempt) {
 
 void LoginGate::authenticate(AuthAttempt attempt, Done done) {
   const LoginNames who = login_names(attempt);
-  if (const auto blocked = throttle_.check(who, now_())) {
+  const SessionSerial session = attempt.caller.session;
+  // Who is in already and shows it again is not held up by what others try in that name.
+  const auto known = proven_.find(session);
+  const bool again = known != proven_.end() && known->second == attempt.request.user;
+  if (const auto blocked = again ? std::nullopt : throttle_.check(who, now_())) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(blocked->wait).count();
     if (blocked->first) {
       app::log_warning("logins slowed down",
@@ -38,12 +42,14 @@ void LoginGate::authenticate(AuthAttempt attempt, Done done) {
                             "; again in " + std::to_string(seconds) + " s",
                         "Too many failed logins, try again later"));
   }
-  auto after = [this, who, finish = std::move(done)](AuthDecision decision) {
+  auto after = [this, who, session, user = attempt.request.user,
+                finish = std::move(done)](AuthDecision decision) {
     const auto& verdict = decision.verdict;
     const bool counts =
         std::find(kNotTheirFault.begin(), kNotTheirFault.end(), verdict.cause) == kNotTheirFault.end();
     if (verdict.accepted) {
       throttle_.succeeded(who);
+      proven_[session] = user;
     } else if (!verdict.more && counts) {
       throttle_.failed(who, now_());
     }
@@ -53,6 +59,7 @@ void LoginGate::authenticate(AuthAttempt attempt, Done done) {
 }
 
 void LoginGate::forget(SessionSerial session) {
+  proven_.erase(session);
   if (users_ != nullptr) users_->forget(session);
   if (radius_ != nullptr) radius_->forget(session);
 }

@@ -3,6 +3,8 @@
 // RADIUS for everybody else. Thread: control.
 
 #include <functional>
+#include <string>
+#include <unordered_map>
 
 #include "backend-agent/radius/throttle.hpp"
 #include "backend-agent/radius/users_file.hpp"
@@ -26,6 +28,7 @@ class LoginGate final : public Authenticator {
   Authenticator* radius_;
   LoginThrottle throttle_;
   std::function<Instant()> now_;
+  std::unordered_map<SessionSerial, std::string> proven_;  // whom each session has shown to be
 };
 
 }  // namespace sluice::agent

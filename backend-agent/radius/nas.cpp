@@ -16,7 +16,10 @@ void add_caller(radius::Draft& draft, const std::string& user, const Caller& cal
   draft.add(attr::kUserName, user);
   draft.add(attr::kServiceType, value::kServiceFramed).add(attr::kFramedProtocol, value::kFramedPpp);
   draft.add(attr::kNasPortType, value::kPortVirtual);
-  draft.add(attr::kNasPort, static_cast<std::uint32_t>(caller.session.value()));
+  // No two sessions of today share it, whichever worker they have (of which there are 64 at most).
+  constexpr std::uint32_t kNumber = 0xffffff;
+  draft.add(attr::kNasPort,
+            worker_of(caller.session) << 24 | (static_cast<std::uint32_t>(caller.session.value()) & kNumber));
   draft.add(attr::kAcctSessionId, caller.session_id);
   if (!caller.correlation_id.empty()) draft.add(attr::kAcctMultiSessionId, caller.correlation_id);
   draft.add(attr::kCallingStationId, client);

@@ -53,6 +53,15 @@ AuthDecision accepted(radius::Grant grant, ppp::AuthMethod method, const std::st
   return out;
 }
 
+/// An EAP Identity, like any other protocol's proof, is not part of a dialogue that there was (RFC 3579
+/// §2.1).
+bool begins(const ppp::AuthRequest& request) {
+  constexpr std::size_t kTypeAt = 4;
+  constexpr std::uint8_t kIdentity = 1;
+  return request.method != ppp::AuthMethod::kEap ||
+         (request.eap.size() > kTypeAt && request.eap[kTypeAt] == kIdentity);
+}
+
 }  // namespace
 
 radius::Draft access_request(const AuthAttempt& attempt, const NasIdentity& nas, Bytes state) {
@@ -109,6 +118,7 @@ void RadiusAuthenticator::authenticate(AuthAttempt attempt, Done done) {
   const SessionSerial session = attempt.caller.session;
   Exchange& exchange = exchanges_[session];
   if (exchange.ticket) port_.cancel(exchange.ticket);
+  if (begins(attempt.request)) exchange = Exchange{};
   const auto only = exchange.server;
   auto draft = access_request(attempt, nas_, exchange.state);
   exchange.ticket = port_.submit(

@@ -119,8 +119,9 @@ struct Loopback {
     port.emplace(io, "authentication", std::move(settings), random);
     judge.emplace(*port, NasIdentity{"agent1", {}});
   }
-  void ask(ppp::AuthMethod method) {
-    judge->authenticate(attempt(method), [this](AuthDecision d) { decision = std::move(d); });
+  void ask(ppp::AuthMethod method) { ask(attempt(method)); }
+  void ask(AuthAttempt what) {
+    judge->authenticate(std::move(what), [this](AuthDecision d) { decision = std::move(d); });
   }
   /// Runs until the server has a request, and keeps it.
   Bytes request() {
@@ -174,6 +175,25 @@ TEST(RadiusAuthenticator, EapDialogueKeepsItsState) {
   world.reply(radius::test::reply_to(second, radius::Draft(radius::Code::kAccessAccept), kSecret));
   world.wait();
   EXPECT_TRUE(world.decision->verdict.accepted);
+}
+
+TEST(RadiusAuthenticator, WhatBeginsAnewHasNoStateOfWhatWas) {
+  AuthAttempt identity = attempt(ppp::AuthMethod::kEap);
+  identity.request.eap = {2, 1, 0, 6, 1, 'a'};
+  for (auto* again : {&identity, static_cast<AuthAttempt*>(nullptr)}) {
+    Loopback world;
+    world.ask(ppp::AuthMethod::kEap);
+    radius::Draft challenge(radius::Code::kAccessChallenge);
+    challenge.add_long(attr::kEapMessage, ByteVector(10, 1)).add(attr::kState, "s1");
+    world.reply(radius::test::reply_to(world.request(), challenge, kSecret));
+    world.wait();
+    if (again != nullptr) {
+      world.ask(std::move(*again));
+    } else {
+      world.ask(ppp::AuthMethod::kPap);
+    }
+    EXPECT_FALSE(radius::test::parsed(world.request()).first(attr::kState));
+  }
 }
 
 TEST(RadiusAuthenticator, SilenceIsARefusalWithItsCause) {

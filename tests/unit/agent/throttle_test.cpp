@@ -145,8 +145,10 @@ class Lenient final : public Authenticator {
 };
 
 struct Gate {
-  std::string ask(std::string user, ppp::AuthMethod method = ppp::AuthMethod::kPap) {
+  std::string ask(std::string user, ppp::AuthMethod method = ppp::AuthMethod::kPap,
+                  std::uint64_t session = 1) {
     AuthAttempt attempt;
+    attempt.caller.session = SessionSerial(session);
     attempt.request.user = std::move(user);
     attempt.request.method = method;
     attempt.request.password = Secret(std::string_view("x"));
@@ -180,6 +182,18 @@ TEST(LoginGate, WhoIsSlowedDownIsNotJudged) {
   EXPECT_EQ(gate.ask("bob"), "throttled");
   gate.now += seconds(2);
   EXPECT_EQ(gate.ask("bob"), "wrong-password");
+}
+
+TEST(LoginGate, WhoIsInAlreadyIsNotHeldUpByWhatOthersTry) {
+  Gate gate;
+  EXPECT_EQ(gate.ask("carol", ppp::AuthMethod::kPap, 1), "in");
+  gate.radius.cause = "authentication-failed";
+  EXPECT_EQ(gate.ask("carol", ppp::AuthMethod::kPap, 2), "authentication-failed");
+  gate.radius.cause.clear();
+  EXPECT_EQ(gate.ask("carol", ppp::AuthMethod::kPap, 2), "throttled");
+  EXPECT_EQ(gate.ask("carol", ppp::AuthMethod::kPap, 1), "in") << "the session is hers";
+  EXPECT_EQ(gate.ask("bob", ppp::AuthMethod::kPap, 1), "wrong-password");
+  EXPECT_EQ(gate.ask("bob", ppp::AuthMethod::kPap, 1), "throttled") << "and nobody else's";
 }
 
 TEST(LoginGate, NameOutsideAnEapDialogueSlowsNobodyDown) {
