@@ -45,7 +45,7 @@ struct Backend {
   std::optional<Instant> reported_at;
   std::int64_t connected_since = 0;  ///< seconds since the epoch
   std::uint32_t placed = 0;          ///< relays of this edge on it
-  bool cut_off = false;              ///< its channel ended without a goodbye: the agent may come back with its tunnels
+  bool cut_off = false;  ///< its channel ended without a goodbye: the agent may come back with its tunnels
   L2tpRecord l2tp{};
 };
 

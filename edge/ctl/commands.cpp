@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
-constexpr std::array<std::string_view, 7> kCommands{"sessions", "backends", "peers", "drops",
+constexpr std::array<std::string_view, 7> kCommands{"sessions", "backends", "peers",  "drops",
                                                     "probe",    "psk",      "version"};
 // A probe may take its 5 s; the daemon is silent meanwhile.
 constexpr double kProbeTimeout = 15;

@@ -31,8 +31,9 @@ struct CharonObjects {
 };
 CharonObjects charon_objects(const IkeConfig& config);
 
-/// Whether a peer calls itself what one of our listeners is called, where keys belong to listeners. charon takes
-/// a key that fits either end's name, so that with such a name the key of one listener would open another.
+/// Whether a peer calls itself what one of our listeners is called, where keys belong to listeners. charon
+/// takes a key that fits either end's name, so that with such a name the key of one listener would open
+/// another.
 bool bears_our_name(const IkeConfig& config, std::string_view identity);
 
 }  // namespace sluice::edge

@@ -238,8 +238,11 @@ nlohmann::json measure_memory(const Settings& s) {
       for (const auto& event : std::exchange(events, {})) {
         const auto* asked = std::get_if<agent::AuthAsked>(&event);
         if (asked == nullptr) continue;
-        agent::AuthDecided decided{
-            asked->session, asked->request.attempt, ppp::verify(asked->request, credential), ppp::test::addresses(), {}};
+        agent::AuthDecided decided{asked->session,
+                                   asked->request.attempt,
+                                   ppp::verify(asked->request, credential),
+                                   ppp::test::addresses(),
+                                   {}};
         decided.addresses->remote = IpAddress::v4(0x0a630000 + i);
         lns.decide(decided, now);
       }

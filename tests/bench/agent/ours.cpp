@@ -90,8 +90,11 @@ class Ours final : public Server {
       if (asked == nullptr) continue;
       ppp::Credential credential;
       credential.password = Secret("secret");
-      AuthDecided decided{
-          asked->session, asked->request.attempt, ppp::verify(asked->request, credential), ppp::test::addresses(), {}};
+      AuthDecided decided{asked->session,
+                          asked->request.attempt,
+                          ppp::verify(asked->request, credential),
+                          ppp::test::addresses(),
+                          {}};
       decided.addresses->remote = IpAddress::v4(0x0a960000 + 0x100 + asked->tunnel.key.relay.value());
       worker_->post(std::move(decided));
     }
