@@ -130,7 +130,11 @@ void Uplink::offer(const TunnelsDescribed& described) {
 void Uplink::tunnel_resumed(transport::ChannelDialer& dialer, const channel::TunnelResumed& resumed) {
   const auto over = channel_of(dialer);
   const auto rebind = over ? keeper_.resumed(resumed, *over) : std::nullopt;
-  if (!rebind) return;
+  if (!rebind) {
+    // It ended, or was given up, while the edge made up its mind.
+    dialer.close_tunnel(resumed.relay, channel::CloseCause::kByAgent, "the tunnel is over");
+    return;
+  }
   context_.post(*rebind);
   release_waiting(rebind->from.channel, edge_id(dialer));
 }
