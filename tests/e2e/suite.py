@@ -21,9 +21,10 @@ TOOLS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.cpp")))
 E2E_PATIENCE = 400  # seconds; the longest takes about 100
 # Scenarios that last minutes by themselves; here they run in a short form.
 SHORT = {"ike-rekey": ["--seconds", "25"], "ike-flood": ["--seconds", "10"]}
-# Guests wait more than they work, so that two cores carry two runs at once; but not where a rate under load is measured.
+# Guests wait more than they work, so that two cores carry two runs at once; but not where a rate under load is measured, nor where
+# the newest run has to be one's own.
 AT_ONCE = 2
-ALONE = ("ike-flood",)
+ALONE = ("ike-flood", "keep-look-stop", "killed-lab-leaves-nothing")
 
 
 @dataclass(frozen=True)
