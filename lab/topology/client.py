@@ -261,6 +261,10 @@ class Client:
                     raise NotConnected("PPP", why.string.strip(), spent) from None
                 if why := self.xl2tpd.find(r"(Connection (?:\d+ )?closed|Call .* disconnected|Maximum retries|Disconnecting from|Unable to deliver)", tunnel):
                     raise NotConnected("L2TP", why.string.strip(), spent) from None
+                if self.xl2tpd.find(r"already active", tunnel):
+                    # The end of the call before is not yet everywhere in xl2tpd; it forgets what it was asked.
+                    tunnel = self.xl2tpd.mark()
+                    self.guest.write("/run/xl2tpd/l2tp-control", f"c {self.lac}\n")
                 if time.monotonic() > deadline:
                     raise NotConnected("L2TP", f"nothing came within {timeout:g} s", spent) from None
 
