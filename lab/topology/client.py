@@ -247,6 +247,15 @@ class Client:
         words = [next(filter(None, groups)) for groups in told]
         return words[-1] if words else text.strip().splitlines()[-1]
 
+    def _start_anew(self) -> int:
+        """xl2tpd keeps a call for ever whose CDN comes as its pppd ends. The tunnel's end frees it; gives the mark of the new dial."""
+        before = self.xl2tpd.mark()
+        self.guest.write("/run/xl2tpd/l2tp-control", f"d {self.lac}\n")
+        self.xl2tpd.wait(r"Connection \d+ closed", 10, before)
+        mark = self.xl2tpd.mark()
+        self.guest.write("/run/xl2tpd/l2tp-control", f"c {self.lac}\n")
+        return mark
+
     def _call(self, started: float, timeout: float) -> Link:
         events, tunnel, ppp = self.events.mark(), self.xl2tpd.mark(), self.ppp.mark()
         self.guest.write("/run/xl2tpd/l2tp-control", f"c {self.lac}\n")
@@ -262,9 +271,7 @@ class Client:
                 if why := self.xl2tpd.find(r"(Connection (?:\d+ )?closed|Call .* disconnected|Maximum retries|Disconnecting from|Unable to deliver)", tunnel):
                     raise NotConnected("L2TP", why.string.strip(), spent) from None
                 if self.xl2tpd.find(r"already active", tunnel):
-                    # The end of the call before is not yet everywhere in xl2tpd; it forgets what it was asked.
-                    tunnel = self.xl2tpd.mark()
-                    self.guest.write("/run/xl2tpd/l2tp-control", f"c {self.lac}\n")
+                    tunnel = self._start_anew()
                 if time.monotonic() > deadline:
                     raise NotConnected("L2TP", f"nothing came within {timeout:g} s", spent) from None
 
