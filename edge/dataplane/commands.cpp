@@ -186,9 +186,11 @@ void Pipeline::apply_one(RemovePeer& command, Instant, OutgoingBatch&) {
   peers_.erase(found);
 }
 
-void Pipeline::apply_one(BindRelay& command, Instant, OutgoingBatch& out) {
+/// The part that BindRelay and ResumeRelay share. Null: the peer is gone.
+template <class Binding>
+Pipeline::RelayState* Pipeline::bind(const Binding& command) {
   const auto peer = peers_.find(command.peer);
-  if (peer == peers_.end()) return drop(Drop::kUnknownTunnel);
+  if (peer == peers_.end()) return drop(Drop::kUnknownTunnel), nullptr;
   auto& relay = add_relay(command.relay, {command.backend, command.agent_worker});
   relay.peer = peer->second.get();
   relay.client_tunnel = command.client_tunnel;
@@ -196,26 +198,25 @@ void Pipeline::apply_one(BindRelay& command, Instant, OutgoingBatch& out) {
   relay.client_port = command.client_port;
   relay.stats = command.stats;
   relay.peer->relays.add(relay.agent_tunnel, relay.client_port, &relay);
-  control_from_client(relay, command.first_packet);
-  send_to_agent(relay, command.first_packet, out);
+  return &relay;
+}
+
+void Pipeline::apply_one(BindRelay& command, Instant, OutgoingBatch& out) {
+  auto* relay = bind(command);
+  if (relay == nullptr) return;
+  control_from_client(*relay, command.first_packet);
+  send_to_agent(*relay, command.first_packet, out);
 }
 
 void Pipeline::apply_one(ResumeRelay& command, Instant, OutgoingBatch&) {
-  const auto peer = peers_.find(command.peer);
-  if (peer == peers_.end()) return drop(Drop::kUnknownTunnel);
-  auto& relay = add_relay(command.relay, {command.backend, command.agent_worker});
-  relay.peer = peer->second.get();
-  relay.client_tunnel = command.client_tunnel;
-  relay.agent_tunnel = command.agent_tunnel;
-  relay.client_port = command.client_port;
-  relay.stats = command.stats;
-  relay.observer = l2tp::Observer({.client = command.client_tunnel,
-                                   .agent = command.agent_tunnel,
-                                   .agent_ns = command.ns,
-                                   .agent_nr = command.nr,
-                                   .established = command.established,
-                                   .sessions = std::move(command.sessions)});
-  relay.peer->relays.add(relay.agent_tunnel, relay.client_port, &relay);
+  auto* relay = bind(command);
+  if (relay == nullptr) return;
+  relay->observer = l2tp::Observer({.client = command.client_tunnel,
+                                    .agent = command.agent_tunnel,
+                                    .agent_ns = command.ns,
+                                    .agent_nr = command.nr,
+                                    .established = command.established,
+                                    .sessions = std::move(command.sessions)});
 }
 
 Pipeline::RelayState& Pipeline::add_relay(RelayId id, PathKey key) {

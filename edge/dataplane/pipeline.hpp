@@ -172,6 +172,8 @@ class Pipeline {
   void expire_by_time(Instant now);
   void report_limit(const esp::SealJob& job);
   /// In the tables, joined with its path; without a peer it is a probe's.
+  template <class Binding>
+  RelayState* bind(const Binding& command);
   RelayState& add_relay(RelayId id, PathKey path);
   void remove_relay(RelayId relay);
   void remove_path(PathKey key);

@@ -1,5 +1,6 @@
-// Dials an L2TP server over UDP as a client: a tunnel, calls in it, and a clean end. For the scenarios with real servers.
-// Each event is a line on standard output. Exit code 0: everything asked for came about and StopCCN was acknowledged.
+// Dials an L2TP server over UDP as a client: a tunnel, calls in it, and a clean end. For the scenarios with
+// real servers. Each event is a line on standard output. Exit code 0: everything asked for came about and
+// StopCCN was acknowledged.
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -49,7 +50,10 @@ app::UniqueFd connect_to(const std::string& server) {
 class Dial {
  public:
   explicit Dial(const Wish& wish)
-      : wish_(wish), fd_(connect_to(wish.server)), lac_(config(wish), random_), deadline_(app::now() + patience()) {}
+      : wish_(wish),
+        fd_(connect_to(wish.server)),
+        lac_(config(wish), random_),
+        deadline_(app::now() + patience()) {}
 
   int run() {
     lac_.connect(app::now());
@@ -69,13 +73,16 @@ class Dial {
  private:
   static TunnelConfig config(const Wish& wish) {
     app::SystemRandom random;
-    TunnelConfig out{.local_tunnel = TunnelId(static_cast<std::uint16_t>(random.u16() | 1)), .host_name = "lac-dial"};
+    TunnelConfig out{.local_tunnel = TunnelId(static_cast<std::uint16_t>(random.u16() | 1)),
+                     .host_name = "lac-dial"};
     out.demand_authentication = wish.demand_authentication;
     if (!wish.secret.empty()) out.secret = std::make_shared<const Secret>(Secret(wish.secret));
     if (wish.hellos > 0) out.hello_interval = 1s;
     return out;
   }
-  Duration patience() const { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(wish_.patience)); }
+  Duration patience() const {
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(wish_.patience));
+  }
 
   void follow() {
     while (const auto event = lac_.poll_event()) take(*event);
@@ -106,8 +113,8 @@ class Dial {
 
   void take(const Event& event) {
     if (const auto* tunnel = std::get_if<TunnelUp>(&event)) {
-      say("tunnel up: host " + escaped(tunnel->peer_host) + ", vendor " + escaped(tunnel->peer_vendor) + ", window " +
-          std::to_string(tunnel->peer_window));
+      say("tunnel up: host " + escaped(tunnel->peer_host) + ", vendor " + escaped(tunnel->peer_vendor) +
+          ", window " + std::to_string(tunnel->peer_window));
       for (std::size_t i = 0; i < wish_.sessions; ++i) lac_.open_session(app::now());
     } else if (const auto* up = std::get_if<SessionUp>(&event)) {
       say("session up: " + std::to_string(up->local.value()) + " and " + std::to_string(up->remote.value()));
@@ -158,7 +165,8 @@ class Dial {
   void wait() {
     const auto now = app::now();
     const auto next = std::min(lac_.next_timeout().value_or(deadline_), deadline_);
-    const auto left = std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(next - now).count());
+    const auto left =
+        std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(next - now).count());
     pollfd readable{.fd = fd_.get(), .events = POLLIN, .revents = 0};
     if (::poll(&readable, 1, static_cast<int>(left)) > 0) receive();
     const auto after = app::now();
@@ -189,7 +197,8 @@ int main(int argc, char** argv) {
   app.add_option("--secret", wish.secret, "tunnel secret, to answer the server's Challenge");
   app.add_flag("--authenticate", wish.demand_authentication, "send a Challenge too");
   app.add_flag("--lcp", wish.lcp, "wait for LCP from the server in each session");
-  app.add_option("--hellos", wish.hellos, "stay until so many HELLOs were acknowledged")->capture_default_str();
+  app.add_option("--hellos", wish.hellos, "stay until so many HELLOs were acknowledged")
+      ->capture_default_str();
   app.add_option("--patience", wish.patience, "seconds for all of it")->capture_default_str();
   app.add_flag("--trace", wish.trace, "show every packet");
   CLI11_PARSE(app, argc, argv);
