@@ -4,64 +4,22 @@
  * Part of the sluice plugin for strongSwan's charon.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "feed.h"
+#include "feed_impl.h"
 
-#include <collections/blocking_queue.h>
 #include <errno.h>
-#include <processing/jobs/callback_job.h>
-#include <processing/jobs/delete_ike_sa_job.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <threading/condvar.h>
-#include <threading/mutex.h>
-#include <threading/thread.h>
 #include <time.h>
 #include <unistd.h>
 
 /** How long a charon thread waits for the edge, in ms. */
 #define REQUEST_TIMEOUT 2000
-/** Between attempts to connect, in ms. */
-#define BACKOFF_MIN 50
+/** Between attempts to connect, in ms; the least is FEED_BACKOFF_MIN. */
 #define BACKOFF_MAX 200
-/** How long a change of an SA waits for a restoration to end, in ms. */
-#define RESTORE_PATIENCE 5000
-/** IKE datagrams that wait for charon's receiver; more are dropped, peers retransmit. */
-#define QUEUE_MAX 4096
 #define LOCAL_MAX 64
 #define PIECES_MAX 4
-
-typedef struct pending_t pending_t;
-
-/** A request under way; lives on its thread's stack. */
-struct pending_t {
-  uint32_t id;
-  bool done;
-  bool answered;
-  struct sf_reply reply;
-};
-
-struct feed_t {
-  char* path;
-  mutex_t* lock; /* guards all below but the queue */
-  condvar_t* changed;
-  thread_t* thread;
-  int fd; /* -1 while there is no edge */
-  bool stop;
-  bool welcome; /* the edge at the other end has answered */
-  u_int backoff;
-  uint32_t next_id;
-  linked_list_t* pending;
-  linked_list_t* locals;
-  uint64_t boot, edge_boot;
-  store_t* store;
-  bool restoring; /* an edge that started anew is being given our SAs */
-  u_int linger;   /* seconds */
-  time_t alone_since;
-  blocking_queue_t* queue;
-  refcount_t queued;
-};
 
 struct sf_address feed_address(host_t* host) {
   struct sf_address out;
@@ -198,7 +156,7 @@ linked_list_t* feed_local_addresses(feed_t* this) {
   return copy;
 }
 
-static void remember_local(feed_t* this, host_t* local) {
+void feed_remember_local(feed_t* this, host_t* local) {
   enumerator_t* enumerator;
   host_t* known;
   bool found = FALSE;
@@ -223,273 +181,6 @@ static void remember_local(feed_t* this, host_t* local) {
 
 store_t* feed_store(feed_t* this) {
   return this->store;
-}
-
-uint64_t feed_settled(feed_t* this) {
-  timeval_t until;
-  uint64_t boot;
-
-  time_monotonic(&until);
-  timeval_add_ms(&until, RESTORE_PATIENCE);
-  this->lock->lock(this->lock);
-  while (this->restoring) {
-    if (this->changed->timed_wait_abs(this->changed, this->lock, until)) {
-      break;
-    }
-  }
-  boot = this->welcome ? this->edge_boot : 0;
-  this->lock->unlock(this->lock);
-  return boot;
-}
-
-/** Peers whose SAs the edge does not take again are told that they are over, so that they dial again. */
-static void end_ike_sa(uint32_t uid) {
-  ike_sa_t* ike_sa = charon->ike_sa_manager->checkout_by_id(charon->ike_sa_manager, uid);
-
-  if (ike_sa) {
-    lib->processor->queue_job(lib->processor, (job_t*)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE));
-    charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
-  }
-}
-
-/** Whether this edge is still there. */
-static bool still_there(feed_t* this, uint64_t boot) {
-  bool there;
-
-  this->lock->lock(this->lock);
-  there = this->welcome && this->edge_boot == boot;
-  this->lock->unlock(this->lock);
-  return there;
-}
-
-/** Gives an edge what it does not have; writes the IKE_SAs of those it refused to `refused`. */
-static void restore_for(feed_t* this, uint64_t boot, linked_list_t* refused) {
-  struct sf_restored result = {0};
-  struct iovec done = {.iov_base = &result, .iov_len = sizeof(result)};
-  stored_name_t* names;
-  int count, i;
-
-  names = store_missing(this->store, boot, &count);
-  for (i = 0; i < count && still_there(this, boot); i++) {
-    stored_t stored;
-    struct sf_reply reply;
-    struct iovec body[] = {{.iov_base = &stored.sa, .iov_len = sizeof(stored.sa)}, {.iov_base = stored.keys}};
-
-    if (!store_restore(this->store, &names[i], boot, &stored)) {
-      continue;
-    }
-    body[1].iov_len = (size_t)stored.sa.encr_key_size + stored.sa.integ_key_size;
-    if (feed_request(this, SF_ADD_SA, body, countof(body), &reply) == SUCCESS) {
-      result.count++;
-    } else if (still_there(this, boot)) {
-      DBG1(DBG_KNL, "the edge does not take SA %.8x again", stored.sa.spi);
-      result.failed++;
-      refused->insert_last(refused, (void*)(uintptr_t)stored.sa.ike_uid);
-    }
-    memwipe(&stored, sizeof(stored));
-  }
-  free(names);
-  feed_post(this, SF_RESTORED, &done, 1);
-  if (count) {
-    DBG1(DBG_KNL, "the edge started anew and took %u SAs again, %u not", result.count, result.failed);
-  }
-}
-
-/** An edge that started anew knows nothing of our SAs. */
-static job_requeue_t restore_all(feed_t* this) {
-  linked_list_t* refused = linked_list_create();
-  uint64_t boot;
-  void* uid;
-
-  this->lock->lock(this->lock);
-  do {
-    boot = this->edge_boot;
-    this->lock->unlock(this->lock);
-    restore_for(this, boot, refused);
-    this->lock->lock(this->lock);
-  } while (this->edge_boot != boot);
-  this->restoring = FALSE;
-  this->changed->broadcast(this->changed);
-  this->lock->unlock(this->lock);
-  /* threads that hold an IKE_SA may have waited for the above */
-  while (refused->remove_first(refused, &uid) == SUCCESS) {
-    end_ike_sa((uint32_t)(uintptr_t)uid);
-  }
-  refused->destroy(refused);
-  return JOB_REQUEUE_NONE;
-}
-
-static void on_welcome(feed_t* this, const struct sf_hello* hello) {
-  bool anew;
-
-  this->lock->lock(this->lock);
-  anew = this->edge_boot != hello->boot && !this->restoring;
-  this->edge_boot = hello->boot;
-  this->welcome = TRUE;
-  this->backoff = BACKOFF_MIN;
-  this->restoring |= anew;
-  this->lock->unlock(this->lock);
-  DBG1(DBG_KNL, "connected to the edge, pid %u", hello->pid);
-  if (anew) {
-    lib->processor->queue_job(lib->processor,
-                              (job_t*)callback_job_create((callback_job_cb_t)restore_all, this, NULL, NULL));
-  }
-}
-
-static void on_reserve(feed_t* this, struct sf_reserve* reserve) {
-  struct iovec body = {.iov_base = reserve, .iov_len = sizeof(*reserve)};
-
-  reserve->known = store_reserve(this->store, reserve->spi, &reserve->dst, reserve->last);
-  feed_post(this, SF_RESERVED, &body, 1);
-}
-
-static bool on_seen(feed_t* this, chunk_t rows) {
-  if (!rows.len || rows.len % sizeof(struct sf_seen)) {
-    return FALSE;
-  }
-  while (rows.len) {
-    struct sf_seen seen;
-
-    memcpy(&seen, rows.ptr, sizeof(seen));
-    store_seen(this->store, seen.spi, seen.sequence);
-    rows = chunk_skip(rows, sizeof(seen));
-  }
-  return TRUE;
-}
-
-static void on_reply(feed_t* this, uint32_t id, const struct sf_reply* reply) {
-  enumerator_t* enumerator;
-  pending_t* request;
-
-  this->lock->lock(this->lock);
-  enumerator = this->pending->create_enumerator(this->pending);
-  while (enumerator->enumerate(enumerator, &request)) {
-    if (request->id == id) {
-      request->reply = *reply;
-      request->done = request->answered = TRUE;
-      break;
-    }
-  }
-  enumerator->destroy(enumerator);
-  this->changed->broadcast(this->changed);
-  this->lock->unlock(this->lock);
-}
-
-static void on_ike(feed_t* this, const struct sf_ike* ike, chunk_t datagram) {
-  host_t *src = feed_host(&ike->src), *dst = feed_host(&ike->dst);
-  chunk_t marker = chunk_from_chars(0x00, 0x00, 0x00, 0x00);
-
-  if (!src || !dst || !datagram.len) {
-    DBG1(DBG_NET, "the edge sent an IKE datagram without addresses or content");
-    DESTROY_IF(src);
-    DESTROY_IF(dst);
-    return;
-  }
-  if (ref_cur(&this->queued) >= QUEUE_MAX) {
-    src->destroy(src);
-    dst->destroy(dst);
-    return;
-  }
-  remember_local(this, dst);
-  datagram = feed_marker_expected(src, dst) ? chunk_cat("cc", marker, datagram) : chunk_clone(datagram);
-  ref_get(&this->queued);
-  this->queue->enqueue(this->queue, packet_create_from_data(src, dst, datagram));
-}
-
-static void on_expire(const struct sf_expire* expire) {
-  host_t* dst = feed_host(&expire->dst);
-
-  if (dst) {
-    charon->kernel->expire(charon->kernel, expire->protocol, htonl(expire->spi), dst, expire->hard);
-    dst->destroy(dst);
-  }
-}
-
-static void on_mapping(const struct sf_mapping* mapping) {
-  host_t *dst = feed_host(&mapping->dst), *remote = feed_host(&mapping->new_remote);
-
-  if (dst && remote) {
-    charon->kernel->mapping(charon->kernel, IPPROTO_ESP, htonl(mapping->spi), dst, remote);
-  }
-  DESTROY_IF(dst);
-  DESTROY_IF(remote);
-}
-
-/** FALSE if the edge speaks something else. */
-static bool dispatch(feed_t* this, chunk_t frame) {
-  struct sf_header header;
-  union {
-    struct sf_hello hello;
-    struct sf_reply reply;
-    struct sf_ike ike;
-    struct sf_expire expire;
-    struct sf_mapping mapping;
-    struct sf_reserve reserve;
-  } body;
-  size_t size;
-
-  if (frame.len < sizeof(header)) {
-    return FALSE;
-  }
-  memcpy(&header, frame.ptr, sizeof(header));
-  frame = chunk_skip(frame, sizeof(header));
-  if (header.version != SF_VERSION) {
-    DBG1(DBG_KNL, "the edge speaks sa-feed version %u, this plugin %u: install matching versions",
-         header.version, SF_VERSION);
-    return FALSE;
-  }
-  if (header.type == SF_SEEN) {
-    return on_seen(this, frame);
-  }
-  switch (header.type) {
-    case SF_WELCOME:
-      size = sizeof(body.hello);
-      break;
-    case SF_REPLY:
-      size = sizeof(body.reply);
-      break;
-    case SF_IKE_IN:
-      size = sizeof(body.ike);
-      break;
-    case SF_EXPIRE:
-      size = sizeof(body.expire);
-      break;
-    case SF_MAPPING:
-      size = sizeof(body.mapping);
-      break;
-    case SF_RESERVE:
-      size = sizeof(body.reserve);
-      break;
-    default:
-      DBG1(DBG_KNL, "ignoring sa-feed frame of unknown type %u", header.type);
-      return TRUE;
-  }
-  if (frame.len < size || (header.type != SF_IKE_IN && frame.len != size)) {
-    DBG1(DBG_KNL, "sa-feed frame of type %u has a wrong length", header.type);
-    return FALSE;
-  }
-  memcpy(&body, frame.ptr, size);
-  switch (header.type) {
-    case SF_WELCOME:
-      on_welcome(this, &body.hello);
-      break;
-    case SF_REPLY:
-      on_reply(this, header.id, &body.reply);
-      break;
-    case SF_IKE_IN:
-      on_ike(this, &body.ike, chunk_skip(frame, size));
-      break;
-    case SF_EXPIRE:
-      on_expire(&body.expire);
-      break;
-    case SF_MAPPING:
-      on_mapping(&body.mapping);
-      break;
-    case SF_RESERVE:
-      on_reserve(this, &body.reserve);
-      break;
-  }
-  return TRUE;
 }
 
 static int dial(feed_t* this) {
@@ -522,7 +213,7 @@ static void serve(feed_t* this) {
       }
       break;
     }
-    if (!dispatch(this, chunk_create(buffer, (size_t)len))) {
+    if (!feed_dispatch(this, chunk_create(buffer, (size_t)len))) {
       break;
     }
   }
@@ -600,7 +291,7 @@ feed_t* feed_create(const char* path, u_int linger) {
   feed_t* this;
 
   INIT(this, .path = strdup(path), .lock = mutex_create(MUTEX_TYPE_DEFAULT),
-       .changed = condvar_create(CONDVAR_TYPE_DEFAULT), .fd = -1, .backoff = BACKOFF_MIN,
+       .changed = condvar_create(CONDVAR_TYPE_DEFAULT), .fd = -1, .backoff = FEED_BACKOFF_MIN,
        .pending = linked_list_create(), .locals = linked_list_create(), .queue = blocking_queue_create(),
        .store = store_create(), .linger = linger, .alone_since = time_monotonic(NULL), );
   if (getrandom(&this->boot, sizeof(this->boot), 0) != sizeof(this->boot)) {
