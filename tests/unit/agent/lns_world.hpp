@@ -1,0 +1,148 @@
+#pragma once
+// One Lns with its clients, without sockets.
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/agent/dialler.hpp"
+
+namespace sluice::agent::test {
+
+inline const IpAddress kInside = *IpAddress::parse("192.0.2.1");
+
+inline TunnelSpec spec(std::uint32_t relay, std::uint16_t tunnel = 1000) {
+  TunnelSpec out;
+  out.key = {ChannelId(1), RelayId(relay)};
+  out.edge_worker = 3;
+  out.assigned = TunnelId(tunnel);
+  out.client = *Endpoint::parse("203.0.113.9:4500");
+  out.correlation_id = "c" + std::to_string(relay);
+  return out;
+}
+
+/// One Lns and its clients; the test decides about attempts, by default with `password`.
+struct LnsWorld {
+  explicit LnsWorld(std::uint16_t mtu = 0) : lns(make()), path_mtu(mtu) {}
+  std::unique_ptr<Lns> make() {
+    return std::make_unique<Lns>(settings(), random,
+                                 [this](Event event) { events.push_back(std::move(event)); });
+  }
+  LnsSettings settings() {
+    LnsSettings out;
+    out.ppp_config = [](std::uint16_t ppp_mtu) {
+      auto config = ppp::test::server_config();
+      if (ppp_mtu != 0) config.mtu = config.mru = ppp_mtu;
+      return std::make_shared<const ppp::PppConfig>(std::move(config));
+    };
+    return out;
+  }
+  Dialler& dial(std::uint32_t relay, std::string user = "alice", std::string_view with = "secret") {
+    auto told = spec(relay);
+    told.ppp_mtu = path_mtu;
+    lns->open_tunnel(told, now);
+    clients.push_back(std::make_unique<Dialler>(told.key, random, std::move(user), with));
+    clients.back()->l2tp.connect(now);
+    return *clients.back();
+  }
+  void deliver(const TunnelKey& key, ByteVector packet) {
+    const auto ip = lns->from_edge(key, packet, now);
+    if (!ip.empty()) tun.emplace_back(ip.begin(), ip.end());
+  }
+  /// A packet from inside as the L2TP packet that it becomes, if it does.
+  std::optional<Lns::Outgoing> from_inside(const ByteVector& packet) {
+    ByteVector buffer(Lns::kHeadroom + packet.size());
+    std::copy(packet.begin(), packet.end(), buffer.begin() + Lns::kHeadroom);
+    const auto out = lns->from_tun(buffer, Lns::kHeadroom, packet.size(), now);
+    if (!out) return std::nullopt;
+    return Lns::Outgoing{out->key, out->edge_worker, {out->l2tp.begin(), out->l2tp.end()}};
+  }
+  /// Moves packets until nobody has any.
+  void settle() {
+    for (bool more = true; more;) {
+      more = false;
+      for (auto& client : clients) {
+        for (auto& packet : client->drain(now)) {
+          more = true;
+          if (!cut) deliver(client->key, std::move(packet));
+        }
+      }
+      while (!events.empty()) {
+        Event event = std::move(events.front());
+        events.erase(events.begin());
+        more = true;
+        handle(std::move(event));
+      }
+      while (auto out = lns->poll_transmit()) {
+        more = true;
+        if (cut) continue;
+        EXPECT_EQ(out->edge_worker, edge_worker);
+        for (auto& client : clients) {
+          if (client->key == out->key) client->take(out->l2tp, now);
+        }
+      }
+    }
+  }
+  void handle(Event event) {
+    if (auto* asked = std::get_if<AuthAsked>(&event)) {
+      ++asked_count;
+      if (silent) {
+        unanswered = std::move(asked->request);
+        return;
+      }
+      ppp::Credential credential;
+      credential.password = Secret(password);
+      AuthDecided decided{asked->session, asked->request.attempt, ppp::verify(asked->request, credential),
+                          std::nullopt};
+      if (decided.verdict.accepted) {
+        decided.policy = policy;
+        decided.addresses = ppp::test::addresses();
+        decided.addresses->v6 = v6;
+        decided.addresses->remote = IpAddress::v4(0x0a630000 + next_address++);
+      }
+      lns->decide(decided, now);
+    } else if (const auto* up = std::get_if<SessionOpened>(&event)) {
+      opened.push_back(*up);
+    } else if (const auto* over = std::get_if<SessionGone>(&event)) {
+      gone.push_back(*over);
+    } else if (const auto* tunnel = std::get_if<TunnelGone>(&event)) {
+      tunnels_gone.push_back(*tunnel);
+    }
+  }
+  void run(Duration duration) {
+    const Instant end = now + duration;
+    while (true) {
+      settle();
+      std::optional<Instant> next = lns->next_timeout();
+      for (const auto& client : clients) {
+        const auto other = client->next_timeout();
+        if (other && (!next || *other < *next)) next = other;
+      }
+      if (!next || *next > end) break;
+      now = std::max(now + std::chrono::milliseconds(1), *next);
+      lns->on_timeout(now);
+      for (auto& client : clients) client->on_timeout(now);
+    }
+    now = end;
+  }
+
+  Instant now{std::chrono::hours(1)};
+  ppp::test::SeededRandom random{5};
+  std::vector<Event> events;
+  std::unique_ptr<Lns> lns;
+  std::uint16_t path_mtu;
+  std::vector<std::unique_ptr<Dialler>> clients;
+  std::vector<ByteVector> tun;
+  std::string password = "secret";
+  SessionPolicy policy;
+  std::optional<ppp::Ipv6Addresses> v6;
+  bool silent = false;
+  ppp::AuthRequest unanswered;
+  bool cut = false;  ///< nothing gets through
+  std::uint32_t edge_worker = 3;
+  std::uint32_t next_address = 10;
+  unsigned asked_count = 0;
+  std::vector<SessionOpened> opened;
+  std::vector<SessionGone> gone;
+  std::vector<TunnelGone> tunnels_gone;
+};
+
+}  // namespace sluice::agent::test
