@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint32_t kFirstSpi = 256;
 constexpr int kSpiAttempts = 1000;
 constexpr std::size_t kCorrelationBytes = 6;
+constexpr Duration kReturnedFor = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -151,6 +152,7 @@ std::optional<SaError> Peers::add_sa(SaSpec spec) {
     const auto reserved = reserved_.find(spec.spi);
     if (reserved != reserved_.end()) {
       id = reserved->second;
+      returned_.erase(spec.spi);
     } else if (const Peer* old = spec.restored ? restore_peer(spec, local, remote) : nullptr) {
       id = old->id;
     }
@@ -249,14 +251,10 @@ std::optional<SaError> Peers::update_sa(Spi spi, bool inbound, const Endpoint& n
 std::optional<SaError> Peers::remove_sa(Spi spi, bool inbound, const Endpoint& destination) {
   const auto id = owner(spi, inbound, destination);
   if (!id) {
-    // charon also returns SPIs that it never installed.
-    const auto reserved = inbound ? reserved_.find(spi) : reserved_.end();
-    if (reserved == reserved_.end()) return SaError::kNotFound;
-    auto& peer = peers_.at(reserved->second);
-    peer.spis.erase(spi);
-    context_.post(peer.worker, RemoveSa{spi, true, peer.id, {}});
-    reserved_.erase(reserved);
-    return std::nullopt;
+    // charon also returns SPIs that it never installed, and may install one yet: when it finds at the end of
+    // a Quick Mode that this rekeys another child, it makes the child anew with the SPI told to the client.
+    if (!inbound || !reserved_.contains(spi)) return SaError::kNotFound;
+    return returned_.emplace(spi, context_.now()).second ? std::nullopt : std::optional(SaError::kNotFound);
   }
   if (inbound) {
     inbound_.erase(spi);
@@ -269,6 +267,18 @@ std::optional<SaError> Peers::remove_sa(Spi spi, bool inbound, const Endpoint& d
   forget_half(peer, spi, inbound);
   context_.post(peer.worker, RemoveSa{spi, inbound, peer.id, config_.delete_grace});
   return std::nullopt;
+}
+
+void Peers::end_returned(Instant now) {
+  std::erase_if(returned_, [&](const auto& row) {
+    const auto& [spi, since] = row;
+    if (now - since < kReturnedFor) return false;
+    const auto reserved = reserved_.extract(spi);
+    Peer& peer = peers_.at(reserved.mapped());
+    peer.spis.erase(spi);
+    context_.post(peer.worker, RemoveSa{spi, true, peer.id, {}});
+    return true;
+  });
 }
 
 void Peers::forget_half(Peer& peer, Spi spi, bool inbound) {
@@ -352,6 +362,7 @@ void Peers::tick() {
   const auto now = context_.now();
   if (now - last_tick_ < std::chrono::seconds(1)) return;
   last_tick_ = now;
+  end_returned(now);
   std::vector<PeerId> over;
   for (auto& [id, peer] : peers_) {
     end_orphans(peer, now);
@@ -390,6 +401,7 @@ void Peers::remove(PeerId id) {
   for (const auto ike_sa : peer.ike_names) by_ike_.erase(ike_sa);
   for (const auto spi : peer.spis) {
     reserved_.erase(spi);
+    returned_.erase(spi);
     inbound_.erase(spi);
   }
   for (const auto& child : peer.children) {

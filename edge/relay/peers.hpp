@@ -150,6 +150,7 @@ class Peers final : public DataPlane {
   std::optional<OutboundKey> outbound_key(Spi spi, const Endpoint& destination) const;
   bool is_over(const ChildSa& child, Instant now) const;
   void end_orphans(Peer& peer, Instant now);
+  void end_returned(Instant now);
   void forget_half(Peer& peer, Spi spi, bool inbound);
 
   PeersConfig config_;
@@ -169,7 +170,8 @@ class Peers final : public DataPlane {
     auto operator<=>(const WorkerLoad&) const = default;
   };
   std::vector<WorkerLoad> worker_load_;
-  std::unordered_map<Spi, PeerId> reserved_;  // SPIs given out, installed or not
+  std::unordered_map<Spi, PeerId> reserved_;   // SPIs given out, installed or not
+  std::unordered_map<Spi, Instant> returned_;  // of those: given back uninstalled, when
   std::unordered_map<Spi, PeerId> inbound_;
   std::map<OutboundKey, PeerId> outbound_;
 };

@@ -61,7 +61,7 @@ key = "{folder}/certs/edge1.key"
 socket = "/run/sluice/edge.sock"
 
 [log]
-level = "info"
+level = "debug"
 """
 
 

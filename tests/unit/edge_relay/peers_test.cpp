@@ -224,6 +224,34 @@ TEST(Peers, TakesBackAnSpiThatWasNeverInstalled) {
   ASSERT_TRUE(spi);
   EXPECT_FALSE(tables.peers.remove_sa(*spi, true, local));
   EXPECT_EQ(tables.peers.remove_sa(*spi, true, local), SaError::kNotFound);
+  tables.now += seconds(2);
+  tables.peers.tick();
+  EXPECT_EQ(tables.posted<RemoveSa>().size(), 1U);
+  EXPECT_EQ(tables.peers.add_sa(tables.spec(*spi, 1, "203.0.113.5:1", true, "x")), SaError::kNotFound);
+}
+
+TEST(Peers, InstallsAnSpiThatWasReturnedAMomentBefore) {
+  Tables tables;
+  const auto local = *Endpoint::parse("192.0.2.1:4500");
+  const auto spi = tables.peers.allocate_spi(IkeSaId(1), "x", local, *Endpoint::parse("203.0.113.5:1"));
+  ASSERT_TRUE(spi);
+  EXPECT_FALSE(tables.peers.remove_sa(*spi, true, local));
+  EXPECT_FALSE(tables.peers.add_sa(tables.spec(*spi, 1, "203.0.113.5:1", true, "x")));
+  tables.now += seconds(2);
+  tables.peers.tick();
+  EXPECT_TRUE(tables.posted<RemoveSa>().empty());
+  EXPECT_FALSE(tables.peers.remove_sa(*spi, true, local)) << "it is there, and can go";
+}
+
+TEST(Peers, ReturnedSpisGoWithTheirPeer) {
+  Tables tables;
+  const auto local = *Endpoint::parse("192.0.2.1:4500");
+  const auto spi = tables.peers.allocate_spi(IkeSaId(1), "x", local, *Endpoint::parse("203.0.113.5:1"));
+  EXPECT_FALSE(tables.peers.remove_sa(*spi, true, local));
+  tables.peers.remove(tables.peer_of(1));
+  tables.now += seconds(2);
+  tables.peers.tick();
+  EXPECT_TRUE(tables.peers.all().empty());
 }
 
 }  // namespace
