@@ -133,12 +133,21 @@ void Handoff::close_channel(ChannelId channel, std::string_view text) {
 void Handoff::close_all(std::string_view text, const ToClient& to_client, Instant now) {
   std::vector<TunnelKey> keys;
   for (const auto& [key, tunnel] : tunnels_) keys.push_back(key);
-  for (const auto& key : keys) {
-    Tunnel& tunnel = *tunnels_.at(key);
-    if (const auto farewell = tunnel.l2tp.farewell_to_server(text))
-      ::send(tunnel.socket.get(), farewell->data(), farewell->size(), MSG_NOSIGNAL);
-    speak_for_server(tunnel, "agent-stopping", text, to_client, now);
-  }
+  for (const auto& key : keys) farewell(*tunnels_.at(key), "agent-stopping", text, to_client, now);
+}
+
+void Handoff::end_tunnel(const TunnelKey& key, std::string_view text, const ToClient& to_client,
+                         Instant now) {
+  const auto found = tunnels_.find(key);
+  if (found == tunnels_.end() || found->second->stage == Stage::kFarewell) return;
+  farewell(*found->second, "draining", text, to_client, now);
+}
+
+void Handoff::farewell(Tunnel& tunnel, std::string_view cause, std::string_view text,
+                       const ToClient& to_client, Instant now) {
+  if (const auto goodbye = tunnel.l2tp.farewell_to_server(text))
+    ::send(tunnel.socket.get(), goodbye->data(), goodbye->size(), MSG_NOSIGNAL);
+  speak_for_server(tunnel, cause, text, to_client, now);
 }
 
 void Handoff::from_edge(const TunnelKey& key, MutableBytes l2tp, const ToClient& to_client, Instant now) {

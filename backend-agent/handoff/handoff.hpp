@@ -39,6 +39,8 @@ class Handoff {
   void open_tunnel(const TunnelSpec& spec, Instant now);
   /// The client is gone: the server is told so in its name.
   void close_tunnel(const TunnelKey& key, std::string_view text);
+  /// The same, and its client is told in the server's name.
+  void end_tunnel(const TunnelKey& key, std::string_view text, const ToClient& to_client, Instant now);
   void close_channel(ChannelId channel, std::string_view text);
   /// The client is told in the server's name, the server in the client's.
   /// empty() once they have acknowledged it or are given up.
@@ -73,6 +75,8 @@ class Handoff {
                     std::string_view text);
   void end_sessions(Tunnel& tunnel, std::string_view cause, std::string_view text);
   void server_gone(Tunnel& tunnel, const ToClient& to_client, Instant now);
+  void farewell(Tunnel& tunnel, std::string_view cause, std::string_view text, const ToClient& to_client,
+                Instant now);
   void speak_for_server(Tunnel& tunnel, std::string_view cause, std::string_view text,
                         const ToClient& to_client, Instant now);
   void say_farewell(Tunnel& tunnel, const ToClient& to_client, Instant now);

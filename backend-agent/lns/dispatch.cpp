@@ -36,6 +36,7 @@ struct Dispatch {
 
   // A key names one tunnel among all workers: those that do not have it pass these over.
   void operator()(const CloseTunnel& close) const { to_all(close); }
+  void operator()(const EndTunnel& end) const { to_all(end); }
   void operator()(const RebindTunnel& rebind) const { to_all(rebind); }
 
   void operator()(const RemoveChannel& remove) const { to_all(remove); }

@@ -243,14 +243,24 @@ void Lns::end_session(const EndSession& end, Instant now) {
 void Lns::close_all(std::string_view text, Instant now) {
   std::vector<Tunnel*> all;
   for (const auto& [key, tunnel] : tunnels_) all.push_back(tunnel.get());
-  for (Tunnel* tunnel : all) {
-    for (const auto& session : tunnel->sessions) {
-      session->ppp.stop("agent-stopping", text, now);
-      while (const auto frame = session->ppp.poll_transmit()) send_ppp(*tunnel, *session, *frame);
-    }
-    tunnel->l2tp.close_tunnel(l2tp::StopResult::kShuttingDown, text, now);
-    service(*tunnel, now);
+  for (Tunnel* tunnel : all) farewell(*tunnel, "agent-stopping", text, now);
+}
+
+void Lns::end_tunnel(const TunnelKey& key, std::string_view text, Instant now) {
+  Tunnel* tunnel = find(key);
+  if (tunnel != nullptr && !tunnel->down) farewell(*tunnel, "draining", text, now);
+}
+
+void Lns::farewell(Tunnel& tunnel, std::string_view cause, std::string_view text, Instant now) {
+  // RFC 2661 §5.7: StopCCN ends the calls without further signalling; clients that are told call by call
+  // hang up more gently.
+  for (const auto& session : tunnel.sessions) {
+    session->ppp.stop(cause, text, now);
+    while (const auto frame = session->ppp.poll_transmit()) send_ppp(tunnel, *session, *frame);
+    tunnel.l2tp.close_session(session->id, l2tp::CallResult::kAdministrative, text, now);
   }
+  tunnel.l2tp.close_tunnel(l2tp::StopResult::kShuttingDown, text, now);
+  service(tunnel, now);
 }
 
 /// Gone without a farewell to the peer.

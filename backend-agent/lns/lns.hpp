@@ -56,6 +56,8 @@ class Lns {
   // Commands
   void open_tunnel(const TunnelSpec& spec, Instant now);
   void close_tunnel(const TunnelKey& key, std::string_view text);
+  /// Farewell to its client; TunnelGone once that is acknowledged or given up.
+  void end_tunnel(const TunnelKey& key, std::string_view text, Instant now);
   void close_channel(ChannelId channel, std::string_view text);
   /// Its tunnels wait: no timer runs out for them until they are bound anew.
   void hold_channel(ChannelId channel);
@@ -122,6 +124,7 @@ class Lns {
   void send_ppp(Tunnel& tunnel, Session& session, Bytes frame);
   void reap(Tunnel& tunnel, Instant now);
   void schedule(Tunnel& tunnel);
+  void farewell(Tunnel& tunnel, std::string_view cause, std::string_view text, Instant now);
   void destroy(Tunnel& tunnel, std::string_view cause, std::string_view text);
   Tunnel* find(const TunnelKey& key);
 

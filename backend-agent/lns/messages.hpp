@@ -95,6 +95,11 @@ struct CloseTunnel {
   TunnelKey key;
   std::string text;
 };
+/// A tunnel ends in good order: its client is told, TunnelGone follows.
+struct EndTunnel {
+  TunnelKey key;
+  std::string text;
+};
 /// Answers AuthAsked; nothing happens when the session waits for another attempt's verdict by now. Addresses
 /// with an accepted verdict only.
 struct AuthDecided {
@@ -123,9 +128,9 @@ struct CloseAll {
 };
 struct StopWorker {};
 
-using Command =
-    std::variant<StopWorker, InstallPaths, RemoveChannel, HoldChannel, DescribeTunnels, RebindTunnel,
-                 OpenTunnel, CloseTunnel, AuthDecided, ChangePolicy, AskCounters, EndSession, CloseAll>;
+using Command = std::variant<StopWorker, InstallPaths, RemoveChannel, HoldChannel, DescribeTunnels,
+                             RebindTunnel, OpenTunnel, CloseTunnel, EndTunnel, AuthDecided, ChangePolicy,
+                             AskCounters, EndSession, CloseAll>;
 
 // ---- worker to control
 

@@ -152,6 +152,8 @@ void Worker::apply(Command command, Instant now) {
     lns_.open_tunnel(open->spec, now);
   } else if (auto* close = std::get_if<CloseTunnel>(&command)) {
     lns_.close_tunnel(close->key, close->text);
+  } else if (auto* over = std::get_if<EndTunnel>(&command)) {
+    lns_.end_tunnel(over->key, over->text, now);
   } else if (auto* decided = std::get_if<AuthDecided>(&command)) {
     lns_.decide(*decided, now);
   } else if (auto* change = std::get_if<ChangePolicy>(&command)) {
@@ -172,6 +174,8 @@ void Worker::apply_to_handoff(const Command& command, Instant now) {
     handoff_->open_tunnel(open->spec, now);
   } else if (const auto* close = std::get_if<CloseTunnel>(&command)) {
     handoff_->close_tunnel(close->key, close->text);
+  } else if (const auto* over = std::get_if<EndTunnel>(&command)) {
+    handoff_->end_tunnel(over->key, over->text, to_client_, now);
   } else if (const auto* all = std::get_if<CloseAll>(&command)) {
     closing_ = true;
     handoff_->close_all(all->text, to_client_, now);

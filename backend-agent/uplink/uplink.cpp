@@ -228,6 +228,11 @@ void Uplink::tunnel_close(transport::ChannelDialer& dialer, const channel::Tunne
   context_.post(CloseTunnel{{*id, close.relay}, close.text.empty() ? text : text + ": " + close.text});
 }
 
+void Uplink::tunnel_end(transport::ChannelDialer& dialer, const channel::TunnelEnd& end) {
+  const auto id = channel_of(dialer);
+  if (id) context_.post(EndTunnel{{*id, end.relay}, end.text});
+}
+
 void Uplink::channel_down(transport::ChannelDialer& dialer, const channel::Dead& dead) {
   const auto id = channel_of(dialer);
   if (!id) return;

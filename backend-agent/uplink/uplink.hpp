@@ -60,6 +60,7 @@ class Uplink final : public transport::AgentChannelHandler {
                      std::vector<channel::PathKeys> keys) override;
   void tunnel_open(transport::ChannelDialer& dialer, const channel::TunnelOpen& open) override;
   void tunnel_close(transport::ChannelDialer& dialer, const channel::TunnelClose& close) override;
+  void tunnel_end(transport::ChannelDialer& dialer, const channel::TunnelEnd& end) override;
   void tunnel_resumed(transport::ChannelDialer& dialer, const channel::TunnelResumed& resumed) override;
   void tunnel_lost(transport::ChannelDialer& dialer, const channel::TunnelLost& lost) override;
   void channel_down(transport::ChannelDialer& dialer, const channel::Dead& dead) override;

@@ -72,6 +72,10 @@ void AgentControl::on_established(Message& message, Instant now) {
   } else if (auto* close = std::get_if<TunnelClose>(&message)) {
     if (relays_.erase(close->relay) == 0) return counts_.add(ControlCount::kStaleRelay);
     events_.push_back(std::move(*close));
+  } else if (auto* end = std::get_if<TunnelEnd>(&message)) {
+    const auto relay = relays_.find(end->relay);
+    if (relay == relays_.end() || !relay->second) return counts_.add(ControlCount::kStaleRelay);
+    events_.push_back(std::move(*end));
   } else if (auto* offer = std::get_if<DataPaths>(&message)) {
     if (offer->epoch != epoch_ + 1)
       return fail(DeadCause::kBadPaths, "the new epoch does not follow the present one");

@@ -59,6 +59,8 @@ class EdgeControl final : public ControlCore {
   bool open_tunnel(const TunnelOpen& open, Instant now);
   /// False for a relay that is not open. No event follows.
   bool close_tunnel(RelayId relay, CloseCause cause, const std::string& text);
+  /// Asks the agent to end a tunnel in good order; TunnelClose follows. False unless it was accepted.
+  bool end_tunnel(RelayId relay, const std::string& text);
   /// Answers a TunnelResume: the tunnel is open and accepted under `relay`. False when the offer is not known
   /// or answered, the relay id is in use, or the worker does not exist.
   bool resume_tunnel(const TunnelResumed& resumed);
@@ -108,8 +110,8 @@ struct EdgeReady {
   Welcome edge;
   DataPaths paths;
 };
-using AgentEvent =
-    std::variant<EdgeReady, PathsRenewed, TunnelOpen, TunnelClose, TunnelResumed, TunnelLost, Dead>;
+using AgentEvent = std::variant<EdgeReady, PathsRenewed, TunnelOpen, TunnelClose, TunnelEnd, TunnelResumed,
+                                TunnelLost, Dead>;
 
 struct AgentControlConfig {
   Hello hello;

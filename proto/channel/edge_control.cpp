@@ -160,6 +160,12 @@ bool EdgeControl::close_tunnel(RelayId relay, CloseCause cause, const std::strin
   return true;
 }
 
+bool EdgeControl::end_tunnel(RelayId relay, const std::string& text) {
+  if (dead() || !accepted(relay)) return false;
+  send(TunnelEnd{relay, text});
+  return !dead();
+}
+
 bool EdgeControl::resume_tunnel(const TunnelResumed& resumed) {
   if (dead() || !resumed.relay || relays_.contains(resumed.relay)) return false;
   if (resumed.edge_worker >= config_.workers || offered_.erase(resumed.resume) == 0) return false;

@@ -105,7 +105,7 @@ Decoded from_pb(const pb::DataPaths& in) {
 
 Decoded from_pb(const pb::LoadReport& in) {
   return Message(LoadReport{in.sessions(), in.tunnels(), in.cpu_permille(), in.packets_per_second(),
-                            in.free_addresses(), in.draining()});
+                            in.free_addresses(), in.draining(), in.cpu_wait_permille(), in.radius_ms()});
 }
 
 Decoded from_pb(const pb::KeepAlive& in) {
@@ -261,6 +261,14 @@ Decoded from_pb(const pb::TunnelLost& in) {
   return f.done(std::move(out));
 }
 
+Decoded from_pb(const pb::TunnelEnd& in) {
+  Fields f("tunnel_end");
+  TunnelEnd out;
+  f.relay(in.relay_id(), out.relay);
+  f.text("text", in.text(), out.text);
+  return f.done(std::move(out));
+}
+
 std::string cut(const std::string& text) {
   return text.substr(0, kMaxText);
 }
@@ -315,6 +323,8 @@ void to_pb(const LoadReport& in, pb::ControlMessage& message) {
   out.set_packets_per_second(in.packets_per_second);
   out.set_free_addresses(in.free_addresses);
   out.set_draining(in.draining);
+  out.set_cpu_wait_permille(in.cpu_wait_permille);
+  out.set_radius_ms(in.radius_ms);
 }
 
 void to_pb(const KeepAlive& in, pb::ControlMessage& message) {
@@ -420,6 +430,12 @@ void to_pb(const TunnelLost& in, pb::ControlMessage& message) {
   out.set_text(cut(in.text));
 }
 
+void to_pb(const TunnelEnd& in, pb::ControlMessage& message) {
+  auto& out = *message.mutable_tunnel_end();
+  out.set_relay_id(in.relay.value());
+  out.set_text(cut(in.text));
+}
+
 }  // namespace
 
 std::string_view to_string(CloseCause cause) {
@@ -446,7 +462,7 @@ std::string_view name_of(const Message& message) {
   static constexpr std::string_view kNames[] = {
       "unknown",     "hello",         "welcome",        "data_paths",   "load_report", "keep_alive",
       "tunnel_open", "tunnel_accept", "tunnel_refuse",  "tunnel_close", "session_up",  "session_down",
-      "goodbye",     "tunnel_resume", "tunnel_resumed", "tunnel_lost"};
+      "goodbye",     "tunnel_resume", "tunnel_resumed", "tunnel_lost",  "tunnel_end"};
   static_assert(std::size(kNames) == std::variant_size_v<Message>);
   return kNames[message.index()];
 }
@@ -489,6 +505,8 @@ Result<Message, DecodeError> decode(Bytes payload) {
       return from_pb(message.tunnel_resumed());
     case pb::ControlMessage::kTunnelLost:
       return from_pb(message.tunnel_lost());
+    case pb::ControlMessage::kTunnelEnd:
+      return from_pb(message.tunnel_end());
     case pb::ControlMessage::KIND_NOT_SET:
       break;
   }

@@ -66,13 +66,18 @@ struct Welcome {
   bool operator==(const Welcome&) const = default;
 };
 
+/// Free addresses of an agent that gives none itself.
+inline constexpr std::uint32_t kNoAddressLimit = UINT32_MAX;
+
 struct LoadReport {
   std::uint32_t sessions = 0;
   std::uint32_t tunnels = 0;
   std::uint32_t cpu_permille = 0;  ///< of one core, of the busiest data worker
   std::uint64_t packets_per_second = 0;
-  std::uint32_t free_addresses = 0;
+  std::uint32_t free_addresses = 0;  ///< kNoAddressLimit: as many as one likes
   bool draining = false;
+  std::uint32_t cpu_wait_permille = 0;  ///< of the same worker: how much it waited for a core
+  std::uint32_t radius_ms = 0;          ///< how long RADIUS takes to answer, lately; 0: not known
   bool operator==(const LoadReport&) const = default;
 };
 struct KeepAlive {
@@ -121,6 +126,13 @@ struct TunnelClose {
   CloseCause cause = CloseCause::kUnspecified;
   std::string text;  ///< escape before printing
   bool operator==(const TunnelClose&) const = default;
+};
+
+/// Edge: the agent is to end the tunnel in good order and tell the client; TunnelClose follows.
+struct TunnelEnd {
+  RelayId relay;
+  std::string text;  ///< escape before printing
+  bool operator==(const TunnelEnd&) const = default;
 };
 
 struct SessionUp {
@@ -191,7 +203,7 @@ struct UnknownMessage {
 
 using Message = std::variant<UnknownMessage, Hello, Welcome, DataPaths, LoadReport, KeepAlive, TunnelOpen,
                              TunnelAccept, TunnelRefuse, TunnelClose, SessionUp, SessionDown, Goodbye,
-                             TunnelResume, TunnelResumed, TunnelLost>;
+                             TunnelResume, TunnelResumed, TunnelLost, TunnelEnd>;
 /// The message's name as the schema has it, for logs.
 std::string_view name_of(const Message& message);
 

@@ -190,6 +190,8 @@ void State::on_event(channel::AgentEvent& event) {
     handler.tunnel_open(*owner, *open);
   } else if (const auto* close = std::get_if<channel::TunnelClose>(&event)) {
     handler.tunnel_close(*owner, *close);
+  } else if (const auto* end = std::get_if<channel::TunnelEnd>(&event)) {
+    handler.tunnel_end(*owner, *end);
   } else if (const auto* resumed = std::get_if<channel::TunnelResumed>(&event)) {
     handler.tunnel_resumed(*owner, *resumed);
   } else if (const auto* lost = std::get_if<channel::TunnelLost>(&event)) {

@@ -54,6 +54,7 @@ class AgentChannelHandler {
                              std::vector<channel::PathKeys> keys) = 0;
   virtual void tunnel_open(ChannelDialer& dialer, const channel::TunnelOpen& open) = 0;
   virtual void tunnel_close(ChannelDialer& dialer, const channel::TunnelClose& close) = 0;
+  virtual void tunnel_end(ChannelDialer& dialer, const channel::TunnelEnd& end) = 0;
   virtual void tunnel_resumed(ChannelDialer& dialer, const channel::TunnelResumed& resumed) = 0;
   virtual void tunnel_lost(ChannelDialer& dialer, const channel::TunnelLost& lost) = 0;
   virtual void channel_down(ChannelDialer& dialer, const channel::Dead& dead) = 0;

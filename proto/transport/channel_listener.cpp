@@ -78,6 +78,9 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
   bool close_tunnel(RelayId relay, channel::CloseCause cause, const std::string& text) override {
     return poked(pump_->core().close_tunnel(relay, cause, text));
   }
+  bool end_tunnel(RelayId relay, const std::string& text) override {
+    return poked(pump_->core().end_tunnel(relay, text));
+  }
   bool resume_tunnel(const channel::TunnelResumed& resumed) override {
     return poked(pump_->core().resume_tunnel(resumed));
   }

@@ -35,6 +35,7 @@ class EdgeChannel {
   /// As in channel::EdgeControl.
   virtual bool open_tunnel(const channel::TunnelOpen& open) = 0;
   virtual bool close_tunnel(RelayId relay, channel::CloseCause cause, const std::string& text) = 0;
+  virtual bool end_tunnel(RelayId relay, const std::string& text) = 0;
   virtual bool resume_tunnel(const channel::TunnelResumed& resumed) = 0;
   virtual bool refuse_resume(const channel::TunnelLost& lost) = 0;
   virtual bool renew_paths() = 0;

@@ -41,6 +41,10 @@ class FakeChannel final : public transport::EdgeChannel {
     closed[relay] = cause;
     return true;
   }
+  bool end_tunnel(RelayId relay, const std::string& text) override {
+    ended[relay] = text;
+    return takes;
+  }
   bool resume_tunnel(const channel::TunnelResumed& answer) override {
     resumed.push_back(answer);
     return true;
@@ -57,6 +61,7 @@ class FakeChannel final : public transport::EdgeChannel {
   std::vector<channel::TunnelResumed> resumed;
   std::vector<channel::TunnelLost> lost;
   std::map<RelayId, channel::CloseCause> closed;
+  std::map<RelayId, std::string> ended;
   std::string close_reason;
 
  private:

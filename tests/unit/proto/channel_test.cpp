@@ -82,6 +82,9 @@ struct Agent final : AgentChannelHandler {
     }
   }
   void tunnel_close(ChannelDialer&, const channel::TunnelClose& close) override { closes.push_back(close); }
+  void tunnel_end(ChannelDialer& dialer, const channel::TunnelEnd& end) override {
+    dialer.close_tunnel(end.relay, channel::CloseCause::kByAgent, end.text);
+  }
   void tunnel_resumed(ChannelDialer&, const channel::TunnelResumed& answer) override {
     resumed.push_back(answer);
   }

@@ -218,6 +218,29 @@ TEST(ControlSession, TunnelsOpenAcceptRefuseClose) {
   EXPECT_EQ(pair.agent.open_relays(), 0U);
 }
 
+TEST(ControlSession, TunnelsAreEndedByTheAgentOnceTheyAreAccepted) {
+  Pair pair;
+  pair.exchange();
+  ASSERT_TRUE(pair.edge.open_tunnel(pair.open(1), pair.now));
+  EXPECT_FALSE(pair.edge.end_tunnel(RelayId(1), "draining")) << "not accepted yet";
+  EXPECT_FALSE(pair.edge.end_tunnel(RelayId(2), "draining")) << "not open";
+  pair.exchange();
+  ASSERT_TRUE(pair.agent.accept(RelayId(1)));
+  pair.exchange();
+  ASSERT_TRUE(pair.edge.end_tunnel(RelayId(1), "draining"));
+  EXPECT_EQ(pair.edge.open_relays(), 1U) << "it lives until the agent closes it";
+  pair.exchange();
+  EXPECT_EQ(pair.at_agent<TunnelEnd>(), (std::vector<TunnelEnd>{{RelayId(1), "draining"}}));
+  ASSERT_TRUE(pair.edge.end_tunnel(RelayId(1), "again"));
+  ASSERT_TRUE(pair.agent.close_tunnel(RelayId(1), CloseCause::kByAgent, "ended"));
+  pair.exchange();
+  EXPECT_TRUE(pair.at_agent<TunnelEnd>().empty()) << "the second crossed the close";
+  EXPECT_EQ(pair.agent.counts().read(ControlCount::kStaleRelay), 1U);
+  EXPECT_EQ(pair.edge.open_relays(), 0U);
+  EXPECT_FALSE(pair.edge.dead());
+  EXPECT_FALSE(pair.agent.dead());
+}
+
 TEST(ControlSession, OpenThatGetsNoAnswerIsRefused) {
   Pair pair;
   pair.exchange();

@@ -46,7 +46,7 @@ std::vector<Message> one_of_each() {
   return {Hello{1, 4, 0x1122334455667788, 100, 2, 5000, 4000, "sluice-agent"},
           Welcome{1, 99, "edge1", 2, 4501, paths},
           paths,
-          LoadReport{10, 11, 500, 123456, 77, true},
+          LoadReport{10, 11, 500, 123456, 77, true, 250, 12},
           KeepAlive{42},
           an_open(),
           TunnelAccept{RelayId(1)},
@@ -57,7 +57,8 @@ std::vector<Message> one_of_each() {
           Goodbye{"done"},
           a_resume(),
           TunnelResumed{8, RelayId(3), 1},
-          TunnelLost{9, CloseCause::kPeerGone, "who?"}};
+          TunnelLost{9, CloseCause::kPeerGone, "who?"},
+          TunnelEnd{RelayId(3), "draining"}};
 }
 
 TEST(Messages, EachRoundTrips) {
