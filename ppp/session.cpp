@@ -67,7 +67,8 @@ MutableBytes PppSession::take_ipv4(MutableBytes packet) {
   const std::uint16_t total = load_be16(packet.data() + 2);
   if (total < kIpv4Header || total > packet.size()) return drops_.add(Drop::kNotIp), MutableBytes{};
   packet = packet.first(total);
-  if (checks_source() && load_be32(packet.data() + 12) != ipcp_.addresses().remote.to_v4()) {
+  const std::uint32_t source = load_be32(packet.data() + 12);
+  if (checks_source() && source != ipcp_.addresses().remote.to_v4() && !is_behind(IpAddress::v4(source))) {
     return drops_.add(Drop::kWrongSource), MutableBytes{};
   }
   if (config_->role == Role::kServer && link_.take_ipv4(packet, *addresses_)) return {};
@@ -103,7 +104,12 @@ bool PppSession::is_clients(Bytes source) const {
            load_be64(source.data() + kLinkLocalSize) == ipv6cp_.remote_id();
   }
   return address.is_unspecified() || covers(addresses_->v6->prefix, address) ||
-         covers(addresses_->v6->delegated, address);
+         covers(addresses_->v6->delegated, address) || is_behind(address);
+}
+
+bool PppSession::is_behind(const IpAddress& address) const {
+  return std::any_of(networks_.begin(), networks_.end(),
+                     [&](const Prefix& network) { return network.contains(address); });
 }
 
 MutableBytes PppSession::frame_ip(MutableBytes buffer, std::size_t offset, std::size_t size) {

@@ -95,6 +95,8 @@ class PppSession {
   void auth_result(AttemptId attempt, const AuthVerdict& verdict, Instant now);
   /// Answers AddressNeeded; may be called earlier, then AddressNeeded does not come.
   void set_addresses(const Addresses& addresses, Instant now);
+  /// Server: networks behind the peer, whose packets pass the check of sources, too. Not part of snapshot().
+  void set_networks(std::vector<Prefix> networks) { networks_ = std::move(networks); }
   /// Tells the peer how long the link will last (RFC 1570 §2.2); clients without it answer with Code-Reject.
   void tell_time_remaining(std::chrono::seconds left, std::string_view text) {
     lcp_.tell_time_remaining(left, text);
@@ -139,6 +141,7 @@ class PppSession {
   MutableBytes take_ipv4(MutableBytes packet);
   MutableBytes take_ipv6(MutableBytes packet, Instant now);
   bool is_clients(Bytes ipv6_source) const;
+  bool is_behind(const IpAddress& address) const;
   bool checks_source() const { return config_->check_source && config_->role == Role::kServer; }
   bool awaits_addresses() const { return config_->role == Role::kServer && !addresses_; }
   bool wants_ipv4() const;
@@ -162,6 +165,7 @@ class PppSession {
   bool address_asked_ = false;
   std::optional<std::string> proven_user_;
   std::optional<Addresses> addresses_;
+  std::vector<Prefix> networks_;
   ByteVector early_ipcp_, early_ipv6cp_;  ///< the latest packet that came before the addresses
   std::string down_cause_, down_text_;
   Fifo<PppEvent> events_;

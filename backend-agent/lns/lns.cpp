@@ -3,47 +3,9 @@
 #include <algorithm>
 
 #include "backend-agent/lns/causes.hpp"
+#include "backend-agent/lns/lns_state.hpp"
 
 namespace sluice::agent {
-
-struct Lns::Session {
-  Session(Tunnel& owner, SessionSerial number, SessionId local, std::shared_ptr<const ppp::PppConfig> config,
-          RandomSource& random, ppp::Drops& drops)
-      : tunnel(owner), serial(number), id(local), ppp(std::move(config), random, drops) {}
-
-  Tunnel& tunnel;
-  SessionSerial serial;
-  SessionId id;
-  ppp::PppSession ppp;
-  bool was_up = false;
-  bool ending = false;  ///< by one of its limits
-  bool over = false;
-  ppp::Addresses assigned;
-  std::vector<Prefix> owned;  ///< what routes_ has of it
-  Limits limits;
-  std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
-};
-
-struct Lns::Tunnel {
-  Tunnel(TunnelSpec told, l2tp::TunnelConfig config, RandomSource& random)
-      : spec(std::move(told)), l2tp(std::move(config), random) {}
-
-  Session* find(SessionId id) {
-    const auto found =
-        std::find_if(sessions.begin(), sessions.end(), [&](const auto& s) { return s->id == id; });
-    return found == sessions.end() ? nullptr : found->get();
-  }
-
-  TunnelSpec spec;
-  l2tp::LnsTunnel l2tp;
-  std::vector<std::unique_ptr<Session>> sessions;
-  std::optional<Instant> wake;  ///< the earliest entry of wakes_ that counts
-  std::optional<Instant> empty_since;
-  bool held = false;  ///< its channel was cut off
-  bool down = false;
-  bool by_client = false;
-  std::string down_text;
-};
 
 std::string_view to_string(LnsDrop reason) {
   switch (reason) {
@@ -142,13 +104,25 @@ void Lns::send_ppp(Tunnel& tunnel, Session& session, Bytes frame) {
 
 // ---- commands
 
-void Lns::open_tunnel(const TunnelSpec& spec, Instant now) {
+std::unique_ptr<Lns::Tunnel> Lns::make_tunnel(const TunnelSpec& spec) {
   l2tp::TunnelConfig config;
   config.local_tunnel = spec.assigned;
   config.host_name = settings_.host_name;
   config.hello_interval = settings_.hello_interval;
   config.max_sessions = settings_.sessions_per_tunnel;
-  auto tunnel = std::make_unique<Tunnel>(spec, std::move(config), random_);
+  return std::make_unique<Tunnel>(spec, std::move(config), random_);
+}
+
+Lns::Session& Lns::add_session(Tunnel& tunnel, SessionId id) {
+  auto session = std::make_unique<Session>(tunnel, serial_of(settings_.worker, ++last_serial_), id,
+                                           settings_.ppp_config(tunnel.spec.ppp_mtu), random_, ppp_drops_);
+  sessions_[session->serial] = session.get();
+  tunnel.empty_since.reset();
+  return *tunnel.sessions.emplace_back(std::move(session));
+}
+
+void Lns::open_tunnel(const TunnelSpec& spec, Instant now) {
+  auto tunnel = make_tunnel(spec);
   tunnel->empty_since = now;
   auto& slot = tunnels_[spec.key];
   if (slot) destroy(*slot, "tunnel-replaced", "the edge opened the same relay again");
@@ -213,7 +187,10 @@ void Lns::decide(const AuthDecided& decided, Instant now) {
   if (!decided.attempt || decided.attempt != session.ppp.pending_attempt()) return;
   if (decided.addresses) session.assigned = *decided.addresses;
   if (decided.addresses) session.ppp.set_addresses(*decided.addresses, now);
-  if (decided.verdict.accepted) session.limits.set(decided.policy, now);
+  if (decided.verdict.accepted) {
+    session.limits.set(decided.policy, now);
+    session.ppp.set_networks(decided.policy.routes);
+  }
   session.ppp.auth_result(decided.attempt, decided.verdict, now);
   service(session.tunnel, now);
 }
@@ -317,12 +294,7 @@ bool Lns::drain_session(Tunnel& tunnel, Session& session, Instant now) {
 
 void Lns::on_l2tp(Tunnel& tunnel, const l2tp::Event& event, Instant now) {
   if (const auto* up = std::get_if<l2tp::SessionUp>(&event)) {
-    auto session = std::make_unique<Session>(tunnel, serial_of(settings_.worker, ++last_serial_), up->local,
-                                             settings_.ppp_config(tunnel.spec.ppp_mtu), random_, ppp_drops_);
-    sessions_[session->serial] = session.get();
-    session->ppp.start(now);
-    tunnel.sessions.push_back(std::move(session));
-    tunnel.empty_since.reset();
+    add_session(tunnel, up->local).ppp.start(now);
   } else if (const auto* down = std::get_if<l2tp::SessionDown>(&event)) {
     if (Session* session = tunnel.find(down->local)) {
       const bool by_peer = down->cause.by == l2tp::ClosedBy::kPeer;

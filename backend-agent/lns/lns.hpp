@@ -14,8 +14,10 @@
 #include "backend-agent/lns/limits.hpp"
 #include "backend-agent/lns/messages.hpp"
 #include "backend-agent/lns/routes.hpp"
+#include "backend-agent/lns/session_value.hpp"
 #include "base/counters.hpp"
 #include "base/random.hpp"
+#include "base/result.hpp"
 #include "base/time.hpp"
 #include "l2tp/lns.hpp"
 #include "ppp/outbox.hpp"
@@ -46,6 +48,18 @@ enum class LnsDrop : std::uint8_t {
 };
 std::string_view to_string(LnsDrop reason);
 
+/// Why a tunnel's value cannot go on here.
+enum class RestoreFault : std::uint8_t {
+  kRelayInUse,    ///< another tunnel has the key
+  kTunnelHere,    ///< the same client's tunnel of that id is here already
+  kBadL2tp,       ///< refused by the L2TP core, or the tunnel's own words contradict it
+  kBadSessions,   ///< not exactly one PPP session for each established L2TP session
+  kBadPpp,        ///< refused by the PPP core
+  kBadState,      ///< what a session says of itself contradicts its PPP link
+  kAddressInUse,  ///< another session has an address of it, or two of its own the same
+};
+std::string_view to_string(RestoreFault fault);
+
 class Lns {
  public:
   using Emit = std::function<void(Event)>;
@@ -68,6 +82,13 @@ class Lns {
   void change_policy(const ChangePolicy& change, Instant now);
   void tell_counters(const AskCounters& ask);
   void end_session(const EndSession& end, Instant now);
+  /// The whole state of a tunnel and its sessions; nothing when the relay is not open. Accounting facts are
+  /// not in it: the control thread has them. What poll_transmit() holds is not either: send it first.
+  std::optional<TunnelValue> snapshot(const TunnelKey& key, Instant now) const;
+  /// Goes on with a tunnel that was another Lns's, without telling again what that one has told. Gives the
+  /// serials of its sessions in the order of the value. A refused value changes nothing.
+  Result<std::vector<SessionSerial>, RestoreFault> restore(const TunnelKey& key, std::uint32_t edge_worker,
+                                                           const TunnelValue& value, Instant now);
   /// Farewell to all; empty() once they are acknowledged or given up.
   void close_all(std::string_view text, Instant now);
 
@@ -110,6 +131,12 @@ class Lns {
     bool operator>(const Wake& other) const { return at > other.at; }
   };
 
+  std::unique_ptr<Tunnel> make_tunnel(const TunnelSpec& spec);
+  Session& add_session(Tunnel& tunnel, SessionId id);
+  std::optional<RestoreFault> check_place(const TunnelKey& key, const TunnelValue& value) const;
+  std::optional<RestoreFault> revive(Tunnel& tunnel, const TunnelValue& value, Instant now);
+  static bool revive(Session& session, const SessionValue& value, Instant now);
+  void forget_all(Tunnel& tunnel);
   void service(Tunnel& tunnel, Instant now);
   bool drain_tunnel(Tunnel& tunnel, Instant now);
   bool drain_session(Tunnel& tunnel, Session& session, Instant now);

@@ -35,6 +35,15 @@ class Routes {
     const auto found = owners.find(masked(prefix.network, prefix.length));
     if (found != owners.end() && found->second == owner) owners.erase(found);
   }
+  /// Whoever has exactly that network.
+  Owner* owner(const Prefix& prefix) const {
+    for (const auto& table : tables_) {
+      if (table.v6 != prefix.network.is_v6() || table.length != prefix.length) continue;
+      const auto found = table.owners.find(masked(prefix.network, prefix.length));
+      return found == table.owners.end() ? nullptr : found->second;
+    }
+    return nullptr;
+  }
   Owner* find(const IpAddress& address) const {
     for (const auto& table : tables_) {
       if (table.v6 != address.is_v6() || table.owners.empty()) continue;

@@ -117,4 +117,16 @@ inline ByteVector ipv4(const IpAddress& from, const IpAddress& to, std::size_t s
   return out;
 }
 
+inline ByteVector ipv6(const char* from, const char* to, std::size_t size = 80) {
+  ByteVector out(size, 0x5a);
+  out[0] = 0x60;
+  store_be16(out.data() + 4, static_cast<std::uint16_t>(size - 40));
+  out[6] = 59;  // nothing follows
+  out[7] = 64;
+  const auto source = *IpAddress::parse(from), destination = *IpAddress::parse(to);
+  std::copy(source.bytes().begin(), source.bytes().end(), out.begin() + 8);
+  std::copy(destination.bytes().begin(), destination.bytes().end(), out.begin() + 24);
+  return out;
+}
+
 }  // namespace sluice::agent::test

@@ -51,18 +51,6 @@ TEST(Lns, StrayPacketsAreCounted) {
   EXPECT_EQ(world.lns->drops().read(LnsDrop::kNotIp), 1U);
 }
 
-ByteVector ipv6(const char* from, const char* to, std::size_t size = 80) {
-  ByteVector out(size, 0x5a);
-  out[0] = 0x60;
-  store_be16(out.data() + 4, static_cast<std::uint16_t>(size - 40));
-  out[6] = 59;  // nothing follows
-  out[7] = 64;
-  const auto source = *IpAddress::parse(from), destination = *IpAddress::parse(to);
-  std::copy(source.bytes().begin(), source.bytes().end(), out.begin() + 8);
-  std::copy(destination.bytes().begin(), destination.bytes().end(), out.begin() + 24);
-  return out;
-}
-
 TEST(Lns, Ipv6OfTheLinkAndOfTheDelegatedPrefixReachesItsSessionAndNoOther) {
   LnsWorld world;
   world.v6 = ppp::Ipv6Addresses{.prefix = Prefix::parse("fd00:1:2:3::/64"),
@@ -82,18 +70,18 @@ TEST(Lns, Ipv6OfTheLinkAndOfTheDelegatedPrefixReachesItsSessionAndNoOther) {
     const auto out = world.from_inside(packet);
     return out ? out->key : TunnelKey{};
   };
-  EXPECT_EQ(sent_to(ipv6("fd00::1", "fd00:1:2:3::77")), client.key);
-  EXPECT_EQ(sent_to(ipv6("fd00::1", "fd00:9:0:5::1")), client.key);
+  EXPECT_EQ(sent_to(test::ipv6("fd00::1", "fd00:1:2:3::77")), client.key);
+  EXPECT_EQ(sent_to(test::ipv6("fd00::1", "fd00:9:0:5::1")), client.key);
   EXPECT_EQ(sent_to(test::ipv4(kInside, *IpAddress::parse("10.7.3.4"))), client.key);
-  EXPECT_EQ(sent_to(ipv6("fd00::1", "fd00:1:2:4::77")), TunnelKey{});
+  EXPECT_EQ(sent_to(test::ipv6("fd00::1", "fd00:1:2:4::77")), TunnelKey{});
   EXPECT_EQ(world.lns->drops().read(LnsDrop::kNoRoute), 1U);
-  const auto up = ipv6("fd00:1:2:3::77", "fd00::1");
+  const auto up = test::ipv6("fd00:1:2:3::77", "fd00::1");
   world.deliver(client.key, client.ip(up));
   ASSERT_EQ(world.tun.size(), 1U);
   EXPECT_EQ(world.tun[0], up);
   client.ppp->stop("test", "bye", world.now);
   world.settle();
-  EXPECT_EQ(sent_to(ipv6("fd00::1", "fd00:1:2:3::77")), TunnelKey{});
+  EXPECT_EQ(sent_to(test::ipv6("fd00::1", "fd00:1:2:3::77")), TunnelKey{});
 }
 
 TEST(Lns, LatestSessionOfAnAddressHasItAndKeepsItWhenTheOlderEnds) {

@@ -68,6 +68,21 @@ TEST(PppSession, PaddingBehindTheIpPacketIsCutOff) {
   EXPECT_TRUE(equal(pair.server_session.on_frame(frame, pair.now), packet));
 }
 
+TEST(PppSession, NetworkBehindThePeerMaySendAndItsNeighboursMayNot) {
+  Pair pair(test::client_config(), test::server_config());
+  pair.start();
+  ASSERT_TRUE(pair.run_until_up());
+  pair.server_session.set_networks({*Prefix::parse("192.168.7.0/24")});
+  const auto passes = [&](const char* source) {
+    ByteVector frame = framed(pair.client_session, ipv4(ip(source), ip("192.0.2.1")));
+    return !pair.server_session.on_frame(frame, pair.now).empty();
+  };
+  EXPECT_TRUE(passes("192.168.7.9"));
+  EXPECT_TRUE(passes("10.99.0.7"));
+  EXPECT_FALSE(passes("192.168.8.9"));
+  EXPECT_EQ(pair.server_drops.read(Drop::kWrongSource), 1U);
+}
+
 TEST(PppSession, ForeignSourceAddressIsDropped) {
   Pair pair(test::client_config(), test::server_config());
   pair.start();
