@@ -11,7 +11,7 @@ from .client import PSK, Client, Dialler
 from .guest import Guest
 from .network import Namespace, make_certificates, plug
 from .process import Process, eventually
-from .product import AgentHost, Edge, up_in_backends
+from .product import EDGE1, AgentHost, Edge, EdgePlace, up_in_backends
 from .radius import RadiusHost
 from .report import Failed, note
 from .runs import Run
@@ -44,6 +44,9 @@ class Plan:
     agent_settings: str = ""  # more tables of the agents' configuration
     before_agents: Callable[["Lab"], None] | None = None  # starts what agents need beside them
     product: bool = True  # False leaves the edge's public address to the reference server
+    swarm: int = 0  # users and addresses for so many clients of sluice-swarm, and a place for it; no captures of what they send
+    ike_settings: str = ""  # more of the edges' [ike]
+    more_edges: tuple[EdgePlace, ...] = ()  # edges besides the usual one, that every agent serves, too
 
 
     def has_nat(self, number: int) -> bool:
@@ -61,6 +64,7 @@ class Lab:
     processes: list[Process] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)  # besides the clients
     radius: list[RadiusHost] = field(default_factory=list)
+    more_edges: list[Edge] = field(default_factory=list)
     _edge: Edge | None = None
 
     @property
@@ -82,6 +86,12 @@ class Lab:
             for address in self.plan.edge_addresses:
                 edge.ip(f"addr add {address}/24 dev wan")
         plug(self.run, edge, "core", f"{network.EDGE_CORE}/24", core)
+        for place in self.plan.more_edges:
+            more = self.space(place.name)
+            plug(self.run, more, "wan", f"{place.public}/24", internet)
+            plug(self.run, more, "core", f"{place.core}/24", core)
+        if self.plan.swarm:
+            self._build_swarm(internet)
         inside = self.space("inside")
         plug(self.run, inside, "lan", f"{network.INSIDE_HOST}/24", inside_lan)
         for number in range(1, self.plan.agents + 1):
@@ -90,6 +100,8 @@ class Lab:
             plug(self.run, agent, "inside", f"{network.agent_inside(number)}/24", inside_lan)
             agent.forward()
             inside.ip(f"route add {network.pool(number)}.0/24 via {network.agent_inside(number)}")
+            if self.plan.swarm:
+                inside.ip(f"route add {network.swarm_pool(number)}.0.0/16 via {network.agent_inside(number)}")
         if self.plan.radius:
             for number in (1, 2):
                 space = self.space(f"radius{number}")
@@ -99,6 +111,13 @@ class Lab:
             self._build_carrier(internet)
         for number in range(1, self.plan.clients + 1):
             self._build_home(number, internet)
+
+    def _build_swarm(self, internet: Namespace) -> None:
+        swarm = self.space("swarm")
+        plug(self.run, swarm, "wan", f"{network.SWARM_PUBLIC}/24", internet)
+        swarm.ip(f"route add local {network.SWARM_NET} dev lo")
+        for name in ("edge", *(place.name for place in self.plan.more_edges)):
+            self.spaces[name].ip(f"route add {network.SWARM_NET} via {network.SWARM_PUBLIC}")
 
     def space(self, name: str) -> Namespace:
         self.spaces[name] = Namespace(self.run, name)
@@ -153,7 +172,7 @@ class Lab:
         self.processes.append(server)
         for host in self.radius:
             host.start()
-        if self.plan.product:
+        if self.plan.product and not self.plan.swarm:
             edge = self.spaces["edge"]
             self.processes.append(edge.capture("edge-wan-ike", "wan", IKE_AND_FRIENDS))
             self.processes.append(edge.capture("edge-wan-esp", "wan", "esp or (udp port 4500 and udp[8:4] != 0)", 2000))
@@ -161,38 +180,49 @@ class Lab:
             self.processes.append(inside.capture("inside", "lan", "icmp or tcp", 2000))
 
     def start_product(self) -> None:
-        make_certificates(self.run.folder / "certs", ["edge1", *(f"agent{n}" for n in range(1, self.plan.agents + 1))])
+        make_certificates(self.run.folder / "certs", [*(place.name for place in self._places()), *(f"agent{n}" for n in range(1, self.plan.agents + 1))])
         if self.plan.edge_files:
             self.plan.edge_files(self.run.path("edge", "x").parent)
-        self._edge = Edge(self.run, self.spaces["edge"], self.plan.edge_settings)
+        self._edge = Edge(self.run, self.spaces["edge"], self.plan.edge_settings, EDGE1, self.plan.ike_settings)
+        for place in self.plan.more_edges:
+            self.more_edges.append(Edge(self.run, self.spaces[place.name], self.plan.edge_settings, place, self.plan.ike_settings))
         settings = radius.agent_settings(str(self.run.folder)) if self.plan.radius else ""
         settings += self.plan.agent_settings
         if self.plan.before_agents:
             self.plan.before_agents(self)
         for number in range(1, self.plan.agents + 1):
             self.agents.append(
-                AgentHost(self.run, self.spaces[f"agent{number}"], number, self.plan.clients, settings, self.plan.ppp_settings, self.plan.pool_settings)
+                AgentHost(
+                    self.run, self.spaces[f"agent{number}"], number, self.plan.clients, settings, self.plan.ppp_settings, self.plan.pool_settings,
+                    self._places(), self.plan.swarm,
+                )
             )
         names = [agent.name for agent in self.agents]
         eventually(f"{', '.join(names)} in `sluicectl backends`", lambda: self._answers(names), 15)
 
+    def _places(self) -> tuple[EdgePlace, ...]:
+        return EDGE1, *self.plan.more_edges
+
+    def edges(self) -> list[Edge]:
+        return [*([self._edge] if self._edge else []), *self.more_edges]
+
     def _answers(self, names: list[str]) -> bool:
         self.demand_alive()
         try:
-            return up_in_backends(self.edge, names)
+            return all(up_in_backends(edge, names) for edge in self.edges())
         except Failed:
             return False
 
     def demand_alive(self) -> None:
         """Fails when the edge or an agent that nobody killed is gone."""
-        for process in [self.edge.process, *(agent.process for agent in self.agents)]:
+        for process in [*(edge.process for edge in self.edges()), *(agent.process for agent in self.agents)]:
             if not process.alive():
                 tail = " | ".join(process.log.lines[-3:])
                 raise Failed(f"{process.name} ended; it last said: {tail} (log: {process.log.path})")
 
     def demand_sound(self) -> None:
         """After close(): fails when a daemon said something that only a fault of its own makes it say."""
-        for process in [agent.process for agent in self.agents] + ([self._edge.process] if self._edge else []):
+        for process in [agent.process for agent in self.agents] + [edge.process for edge in self.edges()]:
             if fault := process.log.find(FAULT):
                 raise Failed(f"{process.name} is at fault: {fault.string.strip()} (log: {process.log.path})")
 
@@ -221,10 +251,11 @@ class Lab:
 
     def close(self) -> None:
         """Ends the daemons in order, so that they say good-bye and their logs are whole. Never fails."""
-        for process in [agent.process for agent in self.agents] + ([self._edge.process] if self._edge else []) + self.processes + [h.process for h in self.radius if h.process]:
+        ends = {id(edge.process): edge.end for edge in self.edges()}
+        daemons = [agent.process for agent in self.agents] + [edge.process for edge in self.edges()]
+        for process in daemons + self.processes + [h.process for h in self.radius if h.process]:
             try:
-                if self._edge and process is self._edge.process:
-                    self._edge.end()
+                ends.get(id(process), lambda: None)()
                 process.stop()
             except Exception as error:
                 note(f"while stopping {process.name}: {error}")

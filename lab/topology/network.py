@@ -11,6 +11,9 @@ from .runs import Run
 EDGE_PUBLIC = "203.0.113.1"
 CARRIER_PUBLIC = "203.0.113.10"
 OUTSIDER = "203.0.113.200"
+# Where the swarm's clients are, and what they dial from.
+SWARM_PUBLIC = "203.0.113.50"
+SWARM_NET = "10.9.0.0/16"
 # What every client has at home, in every home.
 HOME_GATEWAY = "192.168.1.1"
 HOME_CLIENT = "192.168.1.10"
@@ -49,6 +52,11 @@ def agent_inside(number: int) -> str:
 def pool(number: int) -> str:
     """First three bytes of the addresses that agent `number` gives to clients."""
     return f"10.30.{number}"
+
+
+def swarm_pool(number: int) -> str:
+    """First two bytes of the addresses that agent `number` gives to more clients than its usual pool has room for."""
+    return f"10.{100 + number}"
 
 
 class Namespace:

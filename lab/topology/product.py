@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,23 @@ from .runs import Run
 
 PROJECT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("SLUICE_BUILD", PROJECT / "build" / "release"))  # another one, for example with sanitizers
-TARGETS = ("sluice-edge", "sluice-agent", "sluicectl", "sluice_charon_plugin", "ike_flood")
+TARGETS = ("sluice-edge", "sluice-agent", "sluicectl", "sluice_charon_plugin", "sluice-swarm", "ike_flood")
+
+
+SWARM_PASSWORD = "password-of-the-swarm"  # of its users swarm1, swarm2 and so on
+
+
+@dataclass(frozen=True)
+class EdgePlace:
+    """Where an edge stands."""
+
+    name: str = "edge1"
+    public: str = network.EDGE_PUBLIC
+    core: str = network.EDGE_CORE
+    run_dir: str = "/run/sluice"
+
+
+EDGE1 = EdgePlace()
 
 
 def program(name: str) -> str:
@@ -31,16 +49,16 @@ def plugin() -> Path:
     return found[0]
 
 
-def edge_config(run_: Run) -> str:
+def edge_config(run_: Run, place: EdgePlace = EDGE1, ike_settings: str = "") -> str:
     folder = run_.folder
     users = 'users = "ike-users.toml"\n' if (folder / "edge" / "ike-users.toml").exists() else ""
     return f"""
 [edge]
-name = "edge1"
-run_dir = "/run/sluice"
+name = "{place.name}"
+run_dir = "{place.run_dir}"
 
 [listen]
-addresses = ["{network.EDGE_PUBLIC}"]
+addresses = ["{place.public}"]
 
 [[psk]]
 identity = "%any"
@@ -48,35 +66,39 @@ file = "{folder}/edge/psk"
 
 [ike]
 plugin = "{plugin()}"
-{users}
+{users}{ike_settings}
 [channel]
-listen = "{network.EDGE_CORE}:4600"
+listen = "{place.core}:4600"
 
 [tls]
 ca = "{folder}/certs/ca.crt"
-certificate = "{folder}/certs/edge1.crt"
-key = "{folder}/certs/edge1.key"
+certificate = "{folder}/certs/{place.name}.crt"
+key = "{folder}/certs/{place.name}.key"
 
 [operations]
-socket = "/run/sluice/edge.sock"
+socket = "{place.run_dir}/edge.sock"
 
 [log]
 level = "debug"
 """
 
 
-def agent_config(run_: Run, number: int, settings: str = "", ppp_settings: str = "", pool_settings: str = "") -> str:
+def agent_config(
+    run_: Run, number: int, settings: str = "", ppp_settings: str = "", pool_settings: str = "", edges: Sequence[EdgePlace] = (EDGE1,), swarm: int = 0
+) -> str:
     folder, name, pool = run_.folder, f"agent{number}", network.pool(number)
+    ranges = [f"{pool}.2-{pool}.250"]
+    if swarm:
+        many = network.swarm_pool(number)
+        ranges.append(f"{many}.0.2-{many}.255.250")
+    dialled = "\n".join(f'[[edge]]\naddress = "{edge.core}:4600"\nname = "{edge.name}"\n' for edge in edges)
     return f"""
 [agent]
 name = "{name}"
 data_address = "{network.agent_core(number)}"
 workers = {2 if number % 2 else 1}
 
-[[edge]]
-address = "{network.EDGE_CORE}:4600"
-name = "edge1"
-
+{dialled}
 [tls]
 ca = "{folder}/certs/ca.crt"
 certificate = "{folder}/certs/{name}.crt"
@@ -88,7 +110,7 @@ dns = ["{network.INSIDE_HOST}"]
 {ppp_settings}
 
 [pool]
-ranges = ["{pool}.2-{pool}.250"]
+ranges = {json.dumps(ranges)}
 {pool_settings}
 
 [users]
@@ -96,20 +118,23 @@ file = "{folder}/{name}/users.toml"
 {settings}"""
 
 
-def users_file(count: int) -> str:
-    return "\n".join(f'[user{number}]\npassword = "password-of-user{number}"\n' for number in range(1, count + 1))
+def users_file(count: int, swarm: int = 0) -> str:
+    users = {f"user{number}": f"password-of-user{number}" for number in range(1, count + 1)}
+    users |= {f"swarm{number}": SWARM_PASSWORD for number in range(1, swarm + 1)}
+    return "\n".join(f'[{name}]\npassword = "{password}"\n' for name, password in users.items())
 
 
 class Edge:
-    def __init__(self, run_: Run, namespace: Namespace, settings: str = "") -> None:
+    def __init__(self, run_: Run, namespace: Namespace, settings: str = "", place: EdgePlace = EDGE1, ike_settings: str = "") -> None:
         self._run = run_
         self._namespace = namespace
+        self.place = place
         run_.write("edge/psk", PSK + "\n")
-        self._config = run_.write("edge/edge.toml", edge_config(run_) + settings)
+        self._config = run_.write(f"{namespace.name}/edge.toml", edge_config(run_, place, ike_settings) + settings)
         self.process = self._launch()
 
     def _launch(self) -> Process:
-        return self._namespace.start("edge", [program("sluice-edge"), "--config", str(self._config)])
+        return self._namespace.start(self._namespace.name, [program("sluice-edge"), "--config", str(self._config)])
 
     def restart(self, how: int) -> None:
         """Ends it by a signal and starts it again at once, as a service manager does."""
@@ -127,21 +152,37 @@ class Edge:
 
     def ctl(self, what: str) -> str:
         """The table that an operator sees."""
-        return run([program("sluicectl"), "--socket", "/run/sluice/edge.sock", what])
+        return run([program("sluicectl"), "--socket", f"{self.place.run_dir}/edge.sock", what])
 
     def ctl_json(self, what: str) -> list[dict[str, Any]]:
-        text = run([program("sluicectl"), "--socket", "/run/sluice/edge.sock", what, "--json"])
+        text = run([program("sluicectl"), "--socket", f"{self.place.run_dir}/edge.sock", what, "--json"])
         value = json.loads(text)
         return value if isinstance(value, list) else value.get(what, [])
 
 
 class AgentHost:
-    def __init__(self, run_: Run, namespace: Namespace, number: int, users: int, settings: str = "", ppp_settings: str = "", pool_settings: str = "") -> None:
+    def __init__(
+        self,
+        run_: Run,
+        namespace: Namespace,
+        number: int,
+        users: int,
+        settings: str = "",
+        ppp_settings: str = "",
+        pool_settings: str = "",
+        edges: Sequence[EdgePlace] = (EDGE1,),
+        swarm: int = 0,
+    ) -> None:
         self.number = number
         self.name = f"agent{number}"
-        run_.write(f"{self.name}/users.toml", users_file(users))
-        config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number, settings, ppp_settings, pool_settings))
-        self.process = namespace.start(self.name, [program("sluice-agent"), "--config", str(config)])
+        self._namespace = namespace
+        run_.write(f"{self.name}/users.toml", users_file(users, swarm))
+        self._config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number, settings, ppp_settings, pool_settings, edges, swarm))
+        self.start()
+
+    def start(self) -> None:
+        """Again, once it has ended."""
+        self.process = self._namespace.start(self.name, [program("sluice-agent"), "--config", str(self._config)])
 
     @property
     def log(self):  # noqa: ANN201
@@ -149,7 +190,7 @@ class AgentHost:
 
     def gave(self, address: str) -> bool:
         """Whether an address that a client has is from this agent's pool."""
-        return address.startswith(network.pool(self.number) + ".")
+        return address.startswith((network.pool(self.number) + ".", network.swarm_pool(self.number) + "."))
 
 
 def up_in_backends(edge: Edge, names: list[str]) -> bool:

@@ -1,0 +1,99 @@
+"""sluice-swarm in the lab: many clients of one edge, from one namespace."""
+
+import json
+import time
+from typing import Any
+
+from . import network
+from .client import PSK
+from .lab import Lab
+from .product import EDGE1, SWARM_PASSWORD, EdgePlace, plugin, program
+from .process import Process
+from .report import Failed, demand
+
+# Without IKE the edge takes its SAs from the swarm, which is what charon would be.
+VICI = "/run/sluice-swarm/vici.sock"
+ATTACH = f'attach = "{VICI}"\n'
+# Budgets that keep strangers apart would keep the swarm apart: it is one network.
+NO_BUDGETS = """
+[limits]
+ike_per_source = 0
+ike_per_prefix = 0
+ike_new_sources = 0
+"""
+
+
+class Swarm:
+    """Runs until finish(); `words` are more of its options."""
+
+    def __init__(
+        self, lab: Lab, clients: int, rate: float, words: list[str], ike: int = 2, name: str = "swarm", place: EdgePlace = EDGE1, sources: str = "10.9.0.0/16:4500-4501"
+    ) -> None:
+        self._lab = lab
+        self.clients = clients
+        folder = lab.run.folder
+        psk, password = lab.run.write("swarm/psk", PSK + "\n"), lab.run.write("swarm/password", SWARM_PASSWORD + "\n")
+        argv = [program("sluice-swarm"), "--edge", place.public, "--clients", str(clients), "--rate", str(rate), "--sources", sources]
+        argv += ["--user", "swarm%", "--password-file", str(password), "--progress", "0.1", "--json"]
+        if ike:
+            argv += ["--psk-file", str(psk), "--ike-version", str(ike), "--plugin", str(plugin()), "--run-dir", f"/run/{name}"]
+        else:
+            argv += ["--no-ike", "--feed", f"{place.run_dir}/ike/feed.sock", "--vici", VICI]
+        self._log = folder / "logs" / f"{name}.log"
+        self.process: Process = lab.spaces["swarm"].start(name, argv + words)
+
+    @property
+    def log(self):  # noqa: ANN201
+        return self.process.log
+
+    def wait_up(self, timeout: float, count: int | None = None, mark: int = 0) -> float:
+        """Until so many (all unless told) are up and none is on its way; the seconds that it took from now."""
+        started = time.monotonic()
+        count = self.clients if count is None else count
+        self.log.wait(rf": {count} of \d+ up, 0 connecting", timeout, mark)
+        return time.monotonic() - started
+
+    def finish(self, patience: float = 60, end: bool = True) -> dict[str, Any]:
+        """Has them hang up (or waits for the end of their cycles); what the run came to."""
+        if end:
+            self.process.kill(2)
+        self.process.wait(patience)
+        self.process._reader.join(5)
+        lines = self.log.lines
+        starts = [number for number, line in enumerate(lines) if line == "{"]
+        if not starts:
+            raise Failed(f"{self.process.name} ended without a result; it last said: {' | '.join(lines[-3:])} (log: {self._log})")
+        text = "\n".join(line for line in lines[starts[-1] :] if not line.startswith("swarm:"))
+        return json.loads(text)
+
+
+def milliseconds(of: dict[str, float]) -> str:
+    """Median, 95th and 99th percentile."""
+    return f"{of['median_ms']:.0f}/{of['p95_ms']:.0f}/{of['p99_ms']:.0f} ms"
+
+
+def phases(result: dict[str, Any]) -> str:
+    times = result["phases"]
+    return f"IKE {milliseconds(times['keys'])}, L2TP {milliseconds(times['l2tp'])}, PPP {milliseconds(times['ppp'])} (median/p95/p99)"
+
+
+def shares(lab: Lab) -> dict[str, int]:
+    """Sessions by agent, as the edge counts them."""
+    return {row["name"]: int(row["sessions"]) for row in lab.edge.ctl_json("backends")}
+
+
+def resident_kib(pid: int) -> int:
+    """Memory of a process that is its own: pages of files do not count."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1])
+    raise Failed(f"process {pid} has no RssAnon")
+
+
+def edge_pid(lab: Lab) -> int:
+    return lab.edge.process.pid
+
+
+def all_good(result: dict[str, Any]) -> None:
+    demand(result["failed"] == 0 and result["lost"] == 0, f"{result['failed']} attempts failed and {result['lost']} clients were cut off: {result['causes']}")
