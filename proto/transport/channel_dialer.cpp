@@ -108,6 +108,11 @@ net::awaitable<std::optional<std::string>> State::attempt() {
     (*stream)->abort();
     co_return "stopped";
   }
+  // The identity may have changed under the handshake.
+  if (auto objection = (*stream)->objection(identity)) {
+    (*stream)->abort();
+    co_return std::move(*objection);
+  }
   failure.clear();
   pump = std::make_shared<Pump>(std::move(*stream), config.control, spis, timer.get_executor(),
                                 [this](channel::AgentEvent& event) { on_event(event); });
@@ -226,7 +231,15 @@ class Dialer final : public ChannelDialer {
   }
   bool up() const override { return state_->up; }
   const ChannelDialerConfig& config() const override { return state_->config; }
-  void set_identity(TlsIdentity identity) override { state_->identity = std::move(identity); }
+  void set_identity(TlsIdentity identity) override {
+    state_->identity = std::move(identity);
+    if (const auto pump = state_->pump) {
+      if (const auto objection = pump->stream().objection(state_->identity)) {
+        pump->core().close(*objection);
+        pump->poke();
+      }
+    }
+  }
 
   bool accept(RelayId relay) override {
     return command([&](auto& core) { return core.accept(relay); });

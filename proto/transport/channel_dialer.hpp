@@ -76,7 +76,8 @@ class ChannelDialer {
   virtual void stop(const std::string& reason) = 0;
   virtual bool up() const = 0;
   virtual const ChannelDialerConfig& config() const = 0;
-  /// For connections made from now on: a renewed certificate.
+  /// For connections made from now on: a renewed certificate. One that stands goes on, unless the edge's
+  /// certificate is refused by it: then channel_down() follows, and dialling goes on.
   virtual void set_identity(TlsIdentity identity) = 0;
 
   /// As in channel::AgentControl; each is false while the channel is down.

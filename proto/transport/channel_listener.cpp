@@ -92,6 +92,9 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
     pump_->core().close(reason);
     pump_->poke();
   }
+  void judge_again(const TlsIdentity& identity) {
+    if (const auto objection = stream_->objection(identity)) close(*objection);
+  }
   /// As close(), but the handler hears of it before this returns.
   void close_now(const std::string& reason) {
     pump_->core().close(reason);
@@ -207,6 +210,13 @@ net::awaitable<void> serve(std::shared_ptr<Shared> shared, tcp::socket socket,
   };
   auto stream = co_await TlsStream::accept(std::move(socket), shared->identity, std::move(options));
   slot.reset();
+  // The identity may have changed under the handshake.
+  if (stream) {
+    if (auto objection = (*stream)->objection(shared->identity)) {
+      (*stream)->abort();
+      stream = Failure{TlsError{TlsFailure::kCertificate, std::move(*objection)}};
+    }
+  }
   if (!stream) {
     shared->counts.add(ListenerCount::kTlsFailed);
     const auto& error = stream.error();
@@ -237,7 +247,10 @@ class Listener final : public ChannelListener {
   }
 
   Endpoint local() const override { return local_; }
-  void set_identity(TlsIdentity identity) override { shared_->identity = std::move(identity); }
+  void set_identity(TlsIdentity identity) override {
+    shared_->identity = std::move(identity);
+    for (const auto& [id, session] : shared_->sessions) session->judge_again(shared_->identity);
+  }
   void stop(const std::string& reason) override {
     ErrorCode ignored;
     acceptor_->close(ignored);

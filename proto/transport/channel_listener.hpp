@@ -81,7 +81,8 @@ class ChannelListener {
                                                                     EdgeChannelHandler& handler);
   virtual ~ChannelListener() = default;
   virtual Endpoint local() const = 0;
-  /// For connections made from now on: a renewed certificate.
+  /// For connections made from now on: a renewed certificate. Those that stand go on, but for agents whose
+  /// certificate it refuses; their channel_down() follows.
   virtual void set_identity(TlsIdentity identity) = 0;
   /// Takes no more connections, says goodbye on all; channel_down() is called for each before this returns,
   /// so do not call it from a handler.

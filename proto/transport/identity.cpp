@@ -1,49 +1,20 @@
 #include "proto/transport/identity.hpp"
 
 #include <botan/data_src.h>
-#include <botan/hex.h>
 #include <botan/pkcs8.h>
-#include <botan/x509path.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "base/secret.hpp"
-#include "base/text.hpp"
+#include "proto/pki/files.hpp"
 #include "proto/transport/tls_material.hpp"
 
 namespace sluice::transport {
 namespace {
 
-constexpr std::size_t kMaxName = 128;
-constexpr std::size_t kMaxFile = 1024 * 1024;
-
-bool plain_name(const std::string& name) {
-  return !name.empty() && name.size() <= kMaxName && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '-' || c == '_';
-  });
-}
-
-std::vector<Botan::X509_Certificate> parse_certificates(std::string_view pem) {
-  std::vector<Botan::X509_Certificate> out;
-  Botan::DataSource_Memory source(reinterpret_cast<const std::uint8_t*>(pem.data()), pem.size());
-  while (!source.end_of_data()) {
-    // Blank lines and remarks may follow the last certificate.
-    const auto left = pem.substr(source.get_bytes_read());
-    if (left.find("-----BEGIN") == std::string_view::npos && !out.empty()) break;
-    out.emplace_back(source);
-  }
-  return out;
-}
-
-/// What make_identity and load_identity call the three texts in errors.
+/// What make_identity and load_identity call the texts in errors.
 struct Names {
-  std::string ca = "CA", certificate = "certificate", key = "key";
+  std::string ca = "CA", certificate = "certificate", key = "key", crl = "CRL";
 };
 
 using Made = Result<TlsIdentity, std::string>;
@@ -53,38 +24,34 @@ Made check_and_make(std::shared_ptr<TlsIdentity::Material> material, Role role, 
   if (own.load_subject_public_key()->subject_public_key() != material->key->subject_public_key()) {
     return Failure{names.key + ": this key does not belong to the certificate " + names.certificate};
   }
-  auto self = read_peer_name(own);
+  auto self = pki::read_peer_name(own);
   if (!self) return Failure{names.certificate + ": " + self.error()};
   if (self->role != role) {
     return Failure{names.certificate + ": this certificate is for the role \"" +
                    std::string(to_string(self->role)) + "\", wanted is \"" + std::string(to_string(role)) +
                    "\""};
   }
-  if (auto cause = verify_chain(material->chain, material->authorities, role)) {
-    return Failure{names.certificate + ": does not hold against the CA " + names.ca + ": " + *cause};
+  if (const auto error = pki::verify_chain(material->chain, material->anchors, role)) {
+    return Failure{names.certificate + ": does not hold against the CA " + names.ca + ": " + error->text};
   }
   material->self = *self;
   return TlsIdentity(std::move(material));
 }
 
-Made make_named(std::string_view ca, std::string_view certificate, std::string_view key, Role role,
-                const Names& names) {
+Made make_named(const IdentityTexts& texts, Role role, const Names& names) {
   auto material = std::make_shared<TlsIdentity::Material>();
-  const std::string* reading = &names.ca;
+  auto anchors = pki::parse_anchors(texts.ca, texts.crl, {names.ca, names.crl});
+  if (!anchors) return Failure{anchors.error()};
+  material->anchors = std::move(*anchors);
+  const std::string* reading = &names.certificate;
   try {
-    for (const auto& authority : parse_certificates(ca)) {
-      if (!authority.is_CA_cert()) return Failure{names.ca + ": holds a certificate that is not a CA's"};
-      material->authorities.add_certificate(authority);
-    }
-    reading = &names.certificate;
-    material->chain = parse_certificates(certificate);
+    material->chain = pki::parse_certificates(texts.certificate);
     reading = &names.key;
-    Botan::DataSource_Memory source(reinterpret_cast<const std::uint8_t*>(key.data()), key.size());
+    Botan::DataSource_Memory source(texts.key);
     material->key = Botan::PKCS8::load_key(source);
   } catch (const std::exception& e) {
     return Failure{*reading + ": not readable as PEM: " + e.what()};
   }
-  if (material->authorities.all_subjects().empty()) return Failure{names.ca + ": holds no certificate"};
   if (material->chain.empty()) return Failure{names.certificate + ": holds no certificate"};
   try {
     return check_and_make(std::move(material), role, names);
@@ -93,85 +60,69 @@ Made make_named(std::string_view ca, std::string_view certificate, std::string_v
   }
 }
 
-Result<std::string, std::string> read_file(const std::string& path, bool secret) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return Failure{path + ": " + std::strerror(errno)};
-  if (secret && (info.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-    return Failure{path + ": the private key may be read by everyone; run chmod 600 " + path};
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Failure{path + ": " + std::strerror(errno)};
-  if (!std::in_range<std::size_t>(info.st_size) || static_cast<std::size_t>(info.st_size) > kMaxFile) {
-    return Failure{path + ": too large for a PEM file"};
-  }
-  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+void warn_of_end(std::vector<std::string>& out, const std::string& what, std::int64_t end, std::int64_t now) {
+  constexpr std::int64_t kDay = 24 * 3600;
+  if (end - now > kExpiryWarning) return;
+  out.push_back(what + (end <= now ? " ended on " + pki::date_text(end)
+                                   : " ends on " + pki::date_text(end) + ", in " +
+                                         std::to_string((end - now) / kDay) + " days"));
 }
 
 }  // namespace
-
-std::string_view to_string(Role role) {
-  switch (role) {
-    case Role::kEdge:
-      return "edge";
-    case Role::kAgent:
-      return "agent";
-  }
-  return "";
-}
 
 TlsIdentity::TlsIdentity(std::shared_ptr<const Material> material) : material_(std::move(material)) {}
 const PeerName& TlsIdentity::self() const {
   return material_->self;
 }
 
-Result<PeerName, std::string> read_peer_name(const Botan::X509_Certificate& certificate) {
-  PeerName out;
-  const auto dns = certificate.subject_info("DNS");
-  const auto common = certificate.subject_info("X520.CommonName");
-  if (!dns.empty()) {
-    out.name = dns.front();
-  } else if (!common.empty()) {
-    out.name = common.front();
+std::int64_t TlsIdentity::crl_next_update() const {
+  std::int64_t oldest = 0;
+  for (const auto& crl : material_->anchors.crls) {
+    const auto next = pki::unix_seconds(crl.next_update());
+    oldest = oldest == 0 ? next : std::min(oldest, next);
   }
-  if (!plain_name(out.name))
-    return Failure{"no usable DNS or common name in the certificate: \"" + escaped(out.name) + "\""};
-  const auto units = certificate.subject_info("X520.OrganizationalUnit");
-  const auto is = [&](Role role) {
-    return std::find(units.begin(), units.end(), to_string(role)) != units.end();
-  };
-  if (is(Role::kEdge) == is(Role::kAgent)) {
-    return Failure{"the organisational unit (OU) of \"" + out.name + "\" must be \"edge\" or \"agent\""};
+  return oldest;
+}
+
+std::vector<std::string> TlsIdentity::warnings(std::int64_t now) const {
+  std::vector<std::string> out;
+  warn_of_end(out, "this certificate of the channel", self().expires_at, now);
+  for (const auto& authority : material_->anchors.authorities)
+    warn_of_end(out, "the CA of the channel", pki::unix_seconds(authority.not_after()), now);
+  if (const auto next = crl_next_update(); next != 0 && next <= now) {
+    out.push_back("tls.crl should have been replaced on " + pki::date_text(next) +
+                  "; what it names stays revoked, what was revoked since is not known here");
   }
-  out.role = is(Role::kEdge) ? Role::kEdge : Role::kAgent;
-  out.serial = Botan::hex_encode(certificate.serial_number(), false);
-  out.expires_at = static_cast<std::int64_t>(certificate.not_after().time_since_epoch());
   return out;
 }
 
-std::optional<std::string> verify_chain(const std::vector<Botan::X509_Certificate>& chain,
-                                        const Botan::Certificate_Store& authorities, Role role) {
-  const auto usage =
-      role == Role::kEdge ? Botan::Usage_Type::TLS_SERVER_AUTH : Botan::Usage_Type::TLS_CLIENT_AUTH;
-  const Botan::Path_Validation_Restrictions restrictions;
-  const auto result = Botan::x509_path_validate(chain, restrictions, authorities, "", usage);
-  if (!result.successful_validation()) return result.result_string();
-  return std::nullopt;
+Made make_identity(const IdentityTexts& texts, Role role) {
+  return make_named(texts, role, Names{});
 }
 
-Result<TlsIdentity, std::string> make_identity(std::string_view ca_pem, std::string_view certificate_pem,
-                                               std::string_view key_pem, Role role) {
-  return make_named(ca_pem, certificate_pem, key_pem, role, Names{});
-}
-
-Result<TlsIdentity, std::string> load_identity(const IdentityFiles& files, Role role) {
-  auto ca = read_file(files.ca, false);
-  if (!ca) return Failure{ca.error()};
-  auto certificate = read_file(files.certificate, false);
-  if (!certificate) return Failure{certificate.error()};
-  auto key = read_file(files.key, true);
+Made load_identity(const IdentityFiles& files, Role role) {
+  IdentityTexts texts;
+  const auto read = [](const std::string& file, std::string& text) -> std::optional<std::string> {
+    auto got = pki::read_public_file(file);
+    if (!got) return got.error();
+    text = std::move(*got);
+    return std::nullopt;
+  };
+  if (const auto error = read(files.ca, texts.ca)) return Failure{*error};
+  if (const auto error = read(files.certificate, texts.certificate)) return Failure{*error};
+  if (!files.crl.empty()) {
+    if (const auto error = read(files.crl, texts.crl)) return Failure{*error};
+    if (texts.crl.empty()) return Failure{files.crl + ": holds no CRL"};
+  }
+  auto key = pki::read_key_file(files.key);
   if (!key) return Failure{key.error()};
-  auto made = make_named(*ca, *certificate, *key, role, Names{files.ca, files.certificate, files.key});
-  wipe({reinterpret_cast<std::uint8_t*>(key->data()), key->size()});
+  texts.key = std::move(*key);
+  auto made = make_named(texts, role, Names{files.ca, files.certificate, files.key, files.crl});
+  wipe({reinterpret_cast<std::uint8_t*>(texts.key.data()), texts.key.size()});
+  if (made && !files.name.empty() && made->self().name != files.name) {
+    return Failure{files.certificate + " is for \"" + made->self().name +
+                   "\", but the configured name is \"" + files.name + "\""};
+  }
   return made;
 }
 

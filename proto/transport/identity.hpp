@@ -1,34 +1,38 @@
 #pragma once
-// Who we are on the channel and whom we believe: a private CA, a certificate and its key, all PEM.
-// A certificate's DNS name (or, without one, its common name) is the name; its organisational unit is the
-// role, "edge" or "agent"; an edge's allows server authentication, an agent's client authentication.
+// Who we are on the channel and whom we believe: a private CA, what it took back, a certificate and its key,
+// all PEM. A certificate's DNS name (or, without one, its common name) is the name; its organisational unit
+// is the role, "edge" or "agent"; an edge's allows server authentication, an agent's client authentication;
+// IP addresses among its names, where there are any, are the only places that its holder may be at.
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
+#include "proto/pki/name.hpp"
 
 namespace sluice::transport {
 
-enum class Role : std::uint8_t { kEdge, kAgent };
-std::string_view to_string(Role role);
+using pki::PeerName;
+using pki::Role;
 
-struct PeerName {
-  std::string name;  ///< letters, digits, '.', '-' and '_' only
-  Role role = Role::kAgent;
-  std::string serial;           ///< of the certificate, hex
-  std::int64_t expires_at = 0;  ///< seconds since the epoch
-};
+/// From this long before its end on a certificate is warned about.
+inline constexpr std::int64_t kExpiryWarning = 30 * 24 * 3600;
 
-/// CA, certificate and key, checked against each other. Immutable; cheap to copy; any thread.
+/// CA, revocation lists, certificate and key, checked against each other. Immutable; cheap to copy; any
+/// thread.
 class TlsIdentity {
  public:
   struct Material;
   explicit TlsIdentity(std::shared_ptr<const Material> material);
   const PeerName& self() const;
+  /// When the oldest of the revocation lists should have been replaced, seconds since the epoch; 0: no list.
+  std::int64_t crl_next_update() const;
+  /// Sentences for the log about what ends soon or is over. `now`: seconds since the epoch.
+  std::vector<std::string> warnings(std::int64_t now) const;
   const Material& material() const { return *material_; }
 
  private:
@@ -39,12 +43,17 @@ struct IdentityFiles {
   std::string ca;           ///< PEM, one or more CA certificates
   std::string certificate;  ///< PEM, own certificate
   std::string key;          ///< PEM, PKCS #8, not encrypted; must not be readable by others
+  std::string crl{};        ///< PEM, the CAs' revocation lists; empty: none
+  std::string name{};       ///< which the certificate must have; empty: any
 };
 
 /// Errors name the file, the cause and what to do. `role` is what the certificate must say.
 Result<TlsIdentity, std::string> load_identity(const IdentityFiles& files, Role role);
+
 /// The same from PEM text.
-Result<TlsIdentity, std::string> make_identity(std::string_view ca_pem, std::string_view certificate_pem,
-                                               std::string_view key_pem, Role role);
+struct IdentityTexts {
+  std::string ca, certificate, key, crl{};
+};
+Result<TlsIdentity, std::string> make_identity(const IdentityTexts& texts, Role role);
 
 }  // namespace sluice::transport

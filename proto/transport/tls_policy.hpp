@@ -47,7 +47,7 @@ class ChannelCredentials final : public Botan::Credentials_Manager {
   std::vector<Botan::Certificate_Store*> trusted_certificate_authorities(const std::string&,
                                                                          const std::string&) override {
     // Botan's interface wants a pointer to non-const, and only ever reads.
-    return {const_cast<Botan::Certificate_Store_In_Memory*>(&identity_.material().authorities)};
+    return {const_cast<Botan::Certificate_Store_In_Memory*>(&identity_.material().anchors.store)};
   }
   std::vector<Botan::X509_Certificate> cert_chain(const std::vector<std::string>& key_types,
                                                   const std::string&, const std::string&) override {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "proto/transport/asio_support.hpp"
 #include "proto/transport/tls_policy.hpp"
 
 namespace sluice::transport {
@@ -31,6 +32,20 @@ constexpr std::size_t kReadBuffer = 16 * 1024;
 constexpr std::size_t kMaxHandshakeBytes = 128 * 1024;
 /// How long a peer may take to read our last words.
 constexpr auto kLinger = std::chrono::seconds(2);
+
+tls::Alert::Type alert_for(pki::ChainFault fault) {
+  switch (fault) {
+    case pki::ChainFault::kExpired:
+      return tls::Alert::CERTIFICATE_EXPIRED;
+    case pki::ChainFault::kRevoked:
+      return tls::Alert::CERTIFICATE_REVOKED;
+    case pki::ChainFault::kUntrusted:
+      return tls::Alert::UNKNOWN_CA;
+    case pki::ChainFault::kOther:
+      break;
+  }
+  return tls::Alert::BAD_CERTIFICATE;
+}
 
 class BotanStream final : public TlsStream, public tls::Callbacks {
  public:
@@ -59,6 +74,7 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
   void abort() override;
 
   const PeerName& peer() const override { return peer_; }
+  std::optional<std::string> objection(const TlsIdentity& identity) const override;
   tcp::endpoint remote() const override { return remote_; }
   tcp::endpoint local() const override { return local_; }
   Secret export_key(std::string_view label, Bytes context, std::size_t length) const override;
@@ -81,6 +97,7 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
   void tls_inspect_handshake_msg(const tls::Handshake_Message&) override { spoke_tls_ = true; }
   void tls_examine_extensions(const tls::Extensions& extensions, tls::Connection_Side) override;
 
+  Role peer_role() const { return server_ ? Role::kAgent : Role::kEdge; }
   void make_channel();
   void feed(std::size_t size);
   void fail(TlsError error) {
@@ -109,6 +126,8 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
   bool timed_out_ = false;
   std::optional<TlsError> error_;  ///< the first thing that went wrong; nothing is read after it
   PeerName peer_;
+  std::vector<Botan::X509_Certificate> peer_chain_;
+  pki::TimePoint verified_at_{};
   ByteVector out_, in_flight_;
   ByteVector plain_, handed_out_;
   std::array<std::uint8_t, kReadBuffer> wire_{};
@@ -208,24 +227,40 @@ void BotanStream::tls_verify_cert_chain(const std::vector<Botan::X509_Certificat
                                         const std::vector<std::shared_ptr<const Botan::OCSP::Response>>&,
                                         const std::vector<Botan::Certificate_Store*>&, Botan::Usage_Type,
                                         const std::string&, const tls::Policy&) {
-  const Role wanted = server_ ? Role::kAgent : Role::kEdge;
   if (chain.empty())
     refuse(TlsFailure::kCertificate, "the peer has no certificate", tls::Alert::BAD_CERTIFICATE);
-  if (const auto cause = verify_chain(chain, identity_.material().authorities, wanted)) {
-    refuse(TlsFailure::kCertificate, "the peer's certificate does not hold: " + *cause,
-           tls::Alert::BAD_CERTIFICATE);
+  const auto name = pki::read_peer_name(chain.front());
+  verified_at_ = std::chrono::system_clock::now();
+  if (const auto error = pki::verify_chain(chain, identity_.material().anchors, peer_role(), verified_at_)) {
+    // Only what our CA signed is worth repeating.
+    const bool ours = name && error->fault != pki::ChainFault::kUntrusted;
+    refuse(TlsFailure::kCertificate,
+           "the certificate of " + (ours ? name->name : "the peer") + " does not hold: " + error->text,
+           alert_for(error->fault));
   }
-  const auto name = read_peer_name(chain.front());
   if (!name) refuse(TlsFailure::kCertificate, name.error(), tls::Alert::BAD_CERTIFICATE);
-  if (name->role != wanted) {
+  if (name->role != peer_role()) {
     refuse(TlsFailure::kCertificate,
            "the certificate of " + name->name + " is for the role " + std::string(to_string(name->role)),
+           tls::Alert::BAD_CERTIFICATE);
+  }
+  if (const auto at = from_asio(remote_).address; !name->may_be_at(at)) {
+    refuse(TlsFailure::kCertificate,
+           "the certificate of " + name->name + " is for other addresses than " + at.to_string(),
            tls::Alert::BAD_CERTIFICATE);
   }
   if (options_.authorise && !options_.authorise(*name)) {
     refuse(TlsFailure::kNotAuthorised, name->name + " is not wanted here", tls::Alert::ACCESS_DENIED);
   }
   peer_ = *name;
+  peer_chain_ = chain;
+}
+
+std::optional<std::string> BotanStream::objection(const TlsIdentity& identity) const {
+  if (&identity.material() == &identity_.material()) return std::nullopt;
+  const auto error = pki::verify_chain(peer_chain_, identity.material().anchors, peer_role(), verified_at_);
+  if (!error) return std::nullopt;
+  return "the certificate of " + peer_.name + " no longer holds: " + error->text;
 }
 
 bool BotanStream::tls_session_established(const tls::Session& session) {

@@ -72,6 +72,9 @@ class TlsStream : public std::enable_shared_from_this<TlsStream> {
   virtual void abort() = 0;
 
   virtual const PeerName& peer() const = 0;
+  /// Why the peer's certificate, good when it connected, would be refused by `identity`: revoked since, or of
+  /// a CA that is no longer believed. Its end alone is no reason while the stream stands.
+  virtual std::optional<std::string> objection(const TlsIdentity& identity) const = 0;
   virtual net::ip::tcp::endpoint remote() const = 0;
   virtual net::ip::tcp::endpoint local() const = 0;
   /// RFC 5705.

@@ -175,6 +175,60 @@ class ChannelTest : public testing::Test {
   std::unique_ptr<ChannelDialer> dialer_;
 };
 
+TEST_F(ChannelTest, RenewedCertificatesCutNothingAndAreUsedForTheNextConnection) {
+  connect();
+  const auto renewed = pki_.identity("edge1", Role::kEdge);
+  listener_->set_identity(renewed);
+  dialer_->set_identity(pki_.identity("agent1", Role::kAgent));
+  ASSERT_TRUE(edge_.up->open_tunnel(open(1)));
+  ASSERT_TRUE(until([&] { return !agent_.opens.empty(); }));
+  EXPECT_EQ(agent_.ups, 1);
+  edge_.up->close("again");
+  ASSERT_TRUE(until([&] { return agent_.ups == 2; }));
+  EXPECT_EQ(agent_.link->peer.serial, renewed.self().serial);
+}
+
+TEST_F(ChannelTest, ARevokedAgentIsSentAwayAndDoesNotComeBack) {
+  connect();
+  // Its serial number is all that the list needs, but only its certificate makes one.
+  const auto revoked = pki_.issue("agent1", Role::kAgent);
+  dialer_->set_identity(pki_.identity(revoked, Role::kAgent));
+  edge_.up->close("so that it comes with that certificate");
+  ASSERT_TRUE(until([&] { return agent_.ups == 2; }));
+  Agent other;
+  const auto second = dialer(other, "agent2");
+  second->start();
+  ASSERT_TRUE(until([&] { return second->up(); }));
+  edge_.dead.clear();
+  agent_.dead.clear();
+  agent_.failures.clear();
+  listener_->set_identity(pki_.identity(pki_.issue("edge1", Role::kEdge), Role::kEdge, pki_.crl({revoked})));
+  ASSERT_TRUE(until([&] { return !agent_.dead.empty() && !agent_.failures.empty(); }));
+  ASSERT_EQ(edge_.dead.size(), 1U);
+  EXPECT_EQ(edge_.dead[0].cause, channel::DeadCause::kLocalClose);
+  EXPECT_NE(edge_.dead[0].text.find("the certificate of agent1 no longer holds"), std::string::npos);
+  EXPECT_EQ(agent_.dead[0].cause, channel::DeadCause::kPeerGoodbye);
+  EXPECT_NE(agent_.failures[0].find("refused by the peer"), std::string::npos) << agent_.failures[0];
+  EXPECT_NE(edge_.failures.back().find("the certificate of agent1 does not hold"), std::string::npos);
+  EXPECT_FALSE(dialer_->up());
+  EXPECT_TRUE(second->up()) << "others are not concerned";
+}
+
+TEST_F(ChannelTest, AnAgentLeavesARevokedEdge) {
+  connect();
+  const auto edge = pki_.issue("edge1", Role::kEdge);
+  listener_->set_identity(pki_.identity(edge, Role::kEdge));
+  edge_.up->close("so that it shows that certificate");
+  ASSERT_TRUE(until([&] { return agent_.ups == 2; }));
+  agent_.dead.clear();
+  agent_.failures.clear();
+  dialer_->set_identity(pki_.identity(pki_.issue("agent1", Role::kAgent), Role::kAgent, pki_.crl({edge})));
+  ASSERT_TRUE(until([&] { return !agent_.dead.empty() && !agent_.failures.empty(); }));
+  EXPECT_EQ(agent_.dead[0].cause, channel::DeadCause::kLocalClose);
+  EXPECT_NE(agent_.dead[0].text.find("the certificate of edge1 no longer holds"), std::string::npos);
+  EXPECT_NE(agent_.failures[0].find("was revoked on"), std::string::npos) << agent_.failures[0];
+}
+
 TEST_F(ChannelTest, BothSidesComeUpWithTheSameKeys) {
   connect();
   EXPECT_EQ(edge_.up->peer().name, "agent1");

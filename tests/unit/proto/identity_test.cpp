@@ -6,11 +6,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "tests/unit/proto/test_pki.hpp"
 
 namespace sluice::transport {
 namespace {
+
+using pki::Validity;
 
 class IdentityFilesTest : public testing::Test {
  protected:
@@ -86,13 +89,69 @@ TEST_F(IdentityFilesTest, AnExpiredCertificateIsRefusedAtStart) {
   EXPECT_TRUE(has(error, "expired")) << error;
 }
 
+TEST_F(IdentityFilesTest, AListThatNamesUsOrIsNotOurCasIsRefused) {
+  const auto pair = pki_.issue("edge1", Role::kEdge);
+  IdentityFiles files{write("ca", pki_.ca.certificate), write("cert", pair.certificate),
+                      write("key", pair.key), write("crl", pki_.crl({pki_.issue("agent1", Role::kAgent)}))};
+  EXPECT_EQ(error_of(files, Role::kEdge), "");
+  write("crl", pki_.crl({pair}));
+  EXPECT_TRUE(has(error_of(files, Role::kEdge), "was revoked on")) << error_of(files, Role::kEdge);
+  write("crl", test::TestPki{}.crl({}));
+  EXPECT_TRUE(has(error_of(files, Role::kEdge), "crl: this CRL was not signed by the CA"));
+  write("crl", "");
+  EXPECT_TRUE(has(error_of(files, Role::kEdge), "crl: holds no CRL"));
+  files.crl = folder_ / "none";
+  EXPECT_TRUE(has(error_of(files, Role::kEdge), "none: No such file"));
+}
+
+TEST_F(IdentityFilesTest, ACertificateOfAnotherNameIsRefused) {
+  const auto pair = pki_.issue("edge1", Role::kEdge);
+  const IdentityFiles files{.ca = write("ca", pki_.ca.certificate),
+                            .certificate = write("cert", pair.certificate),
+                            .key = write("key", pair.key),
+                            .name = "edge2"};
+  EXPECT_TRUE(has(error_of(files, Role::kEdge), "is for \"edge1\", but the configured name is \"edge2\""));
+}
+
+TEST_F(IdentityFilesTest, TruncatedFilesAreErrors) {
+  const auto pair = pki_.issue("edge1", Role::kEdge);
+  const std::map<std::string, std::string> whole{
+      {"ca", pki_.ca.certificate}, {"cert", pair.certificate}, {"key", pair.key}, {"crl", pki_.crl({})}};
+  const IdentityFiles files{folder_ / "ca", folder_ / "cert", folder_ / "key", folder_ / "crl"};
+  for (const auto& [name, text] : whole) write(name, text);
+  ASSERT_EQ(error_of(files, Role::kEdge), "");
+  for (const auto& [name, text] : whole) {
+    for (std::size_t size = 0; size + 1 < text.size(); size += 13) {
+      write(name, text.substr(0, size));
+      const auto error = error_of(files, Role::kEdge);
+      EXPECT_TRUE(has(error, (folder_ / name).string() + ": ")) << name << " " << size << ": " << error;
+    }
+    write(name, text);
+  }
+}
+
+TEST(Warnings, BeginThirtyDaysBeforeTheEnd) {
+  const test::TestPki pki;
+  const auto identity = pki.identity(pki.issue("edge1", Role::kEdge), Role::kEdge, pki.crl({}));
+  const auto end = identity.self().expires_at;
+  constexpr std::int64_t kDay = 24 * 3600;
+  EXPECT_TRUE(identity.warnings(end - 32 * kDay).empty());
+  const auto soon = identity.warnings(end - 29 * kDay);
+  ASSERT_EQ(soon.size(), 2U) << "certificate and CA";
+  EXPECT_EQ(soon.front(), "this certificate of the channel ends on " + pki::date_text(end) + ", in 29 days");
+  const auto late = identity.warnings(identity.crl_next_update() + kDay);
+  ASSERT_EQ(late.size(), 3U);
+  EXPECT_NE(late.front().find("ended on"), std::string::npos);
+  EXPECT_NE(late.back().find("tls.crl should have been replaced on"), std::string::npos);
+}
+
 TEST(Pki, RefusesNothingItLaterCannotRead) {
   const test::TestPki pki;
   for (const auto role : {Role::kEdge, Role::kAgent}) {
     EXPECT_EQ(pki.identity("a-name_1.example", role).self().role, role);
   }
   const auto odd = pki.issue("a name", Role::kAgent);
-  EXPECT_FALSE(make_identity(pki.ca.certificate, odd.certificate, odd.key, Role::kAgent).ok());
+  EXPECT_FALSE(make_identity({pki.ca.certificate, odd.certificate, odd.key}, Role::kAgent).ok());
 }
 
 }  // namespace

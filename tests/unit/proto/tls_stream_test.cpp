@@ -27,6 +27,8 @@
 namespace sluice::transport {
 namespace {
 
+using pki::Validity;
+
 using net::ip::tcp;
 using Opened = Result<TlsStream::Ptr, TlsError>;
 constexpr auto kAwait = net::as_tuple(net::use_awaitable);
@@ -217,7 +219,7 @@ TEST_F(TlsStreamTest, ATruncatedStreamIsNotAClose) {
 TlsIdentity unchecked(const std::string& ca, const std::string& certificate, const std::string& key) {
   auto material = std::make_shared<TlsIdentity::Material>();
   Botan::DataSource_Memory ca_source(ca), key_source(key);
-  material->authorities.add_certificate(Botan::X509_Certificate(ca_source));
+  material->anchors.store.add_certificate(Botan::X509_Certificate(ca_source));
   if (!certificate.empty()) {
     Botan::DataSource_Memory source(certificate);
     material->chain.emplace_back(source);
@@ -268,6 +270,66 @@ TEST_F(TlsStreamTest, AnAgentIsNoEdgeAndAnEdgeIsNoAgent) {
   EXPECT_EQ(server_failure(), TlsFailure::kCertificate);
   handshake(agent_, pki_.identity("agent2", Role::kAgent));
   EXPECT_EQ(client_failure(), TlsFailure::kCertificate);
+}
+
+TEST_F(TlsStreamTest, RevokedCertificatesAreRefusedOnBothSides) {
+  const auto edge = pki_.issue("edge1", Role::kEdge), agent = pki_.issue("agent1", Role::kAgent);
+  const auto revoked = pki_.crl({edge, agent}), none = pki_.crl({});
+  const auto good_edge = pki_.issue("edge2", Role::kEdge), good_agent = pki_.issue("agent2", Role::kAgent);
+
+  handshake(pki_.identity(good_edge, Role::kEdge, revoked), pki_.identity(agent, Role::kAgent));
+  EXPECT_EQ(server_failure(), TlsFailure::kCertificate);
+  EXPECT_NE(server_->error().text.find("the certificate of agent1 does not hold"), std::string::npos)
+      << server_->error().text;
+  EXPECT_EQ(client_failure(), TlsFailure::kRejected);
+
+  handshake(pki_.identity(edge, Role::kEdge), pki_.identity(good_agent, Role::kAgent, revoked));
+  EXPECT_EQ(client_failure(), TlsFailure::kCertificate);
+  EXPECT_NE(client_->error().text.find("was revoked on"), std::string::npos) << client_->error().text;
+  EXPECT_EQ(server_failure(), TlsFailure::kRejected);
+  EXPECT_NE(server_->error().text.find("certificate_revoked"), std::string::npos) << server_->error().text;
+
+  handshake(pki_.identity(good_edge, Role::kEdge, revoked), pki_.identity(good_agent, Role::kAgent, revoked));
+  EXPECT_TRUE(server_->ok() && client_->ok());
+  handshake(pki_.identity(edge, Role::kEdge, none), pki_.identity(agent, Role::kAgent, none));
+  EXPECT_TRUE(server_->ok() && client_->ok());
+}
+
+TEST_F(TlsStreamTest, ACertificateForOtherAddressesIsRefused) {
+  const auto made = [this](const char* name, Role role, const char* address) {
+    const auto pair = pki::issue_certificate(pki_.ca, {name, role, {*IpAddress::parse(address)}}, {});
+    return pki_.identity(*pair, role);
+  };
+  handshake(made("edge1", Role::kEdge, "127.0.0.1"), made("agent1", Role::kAgent, "127.0.0.1"));
+  EXPECT_TRUE(server_->ok() && client_->ok());
+  handshake(edge_, made("agent1", Role::kAgent, "192.0.2.1"));
+  EXPECT_EQ(server_failure(), TlsFailure::kCertificate);
+  EXPECT_NE(server_->error().text.find("for other addresses than 127.0.0.1"), std::string::npos);
+  handshake(made("edge1", Role::kEdge, "2001:db8::1"), agent_);
+  EXPECT_EQ(client_failure(), TlsFailure::kCertificate);
+}
+
+TEST_F(TlsStreamTest, AStandingStreamIsObjectedToForRevocationAndAnotherCaOnly) {
+  Validity brief;
+  brief.to = std::chrono::system_clock::now() + std::chrono::seconds(2);
+  const auto agent = pki_.issue("agent1", Role::kAgent, brief);
+  handshake(edge_, pki_.identity(agent, Role::kAgent));
+  ASSERT_TRUE(server_ && server_->ok());
+  const auto& stream = *server_->value();
+  EXPECT_EQ(stream.objection(edge_), std::nullopt);
+  EXPECT_EQ(stream.objection(pki_.identity("edge1", Role::kEdge)), std::nullopt) << "renewed";
+  const auto edge = pki_.issue("edge1", Role::kEdge);
+  EXPECT_EQ(
+      stream.objection(pki_.identity(edge, Role::kEdge, pki_.crl({pki_.issue("agent2", Role::kAgent)}))),
+      std::nullopt);
+  const auto revoked = stream.objection(pki_.identity(edge, Role::kEdge, pki_.crl({agent})));
+  ASSERT_TRUE(revoked.has_value());
+  EXPECT_NE(revoked->find("the certificate of agent1 no longer holds"), std::string::npos) << *revoked;
+  EXPECT_TRUE(stream.objection(test::TestPki{}.identity("edge1", Role::kEdge)).has_value());
+  net::steady_timer ended(io_, std::chrono::milliseconds(2100));
+  ended.wait();
+  EXPECT_EQ(stream.objection(pki_.identity("edge1", Role::kEdge)), std::nullopt)
+      << "that it has ended meanwhile is no reason";
 }
 
 TEST_F(TlsStreamTest, AClientWithoutCertificateIsRefused) {
