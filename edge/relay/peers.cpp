@@ -355,7 +355,28 @@ void Peers::ike_down(IkeSaId ike_sa) {
 }
 
 void Peers::moved(PeerId id, const Endpoint& new_remote) {
-  if (const auto found = peers_.find(id); found != peers_.end()) relocate(found->second, new_remote);
+  const auto found = peers_.find(id);
+  if (found == peers_.end()) return;
+  relocate(found->second, new_remote);
+  take_over_double(found->second);
+}
+
+// A client that a NAT moved and that says nothing but a new Main Mode from its new place looks like another
+// one, until its ESP comes from there too: a place has one client at a time.
+void Peers::take_over_double(Peer& peer) {
+  const auto [first, last] = by_place_.equal_range(peer.remote);
+  const auto at = std::find_if(first, last, [&](const auto& row) {
+    const Peer& other = peers_.at(row.second);
+    return other.id != peer.id && other.identity == peer.identity && other.children.empty() &&
+           other.spis.empty();
+  });
+  if (at == last) return;
+  Peer& other = peers_.at(at->second);
+  const IkePeer ike = other.ike;
+  for (const auto ike_sa : std::exchange(other.ike_names, {})) name(peer, ike_sa);
+  peer.ike_sas.merge(other.ike_sas);
+  if (ike.ike_sa) peer.ike = ike;
+  remove(other.id);
 }
 
 void Peers::tick() {

@@ -151,6 +151,7 @@ class Peers final : public DataPlane {
   bool is_over(const ChildSa& child, Instant now) const;
   void end_orphans(Peer& peer, Instant now);
   void end_returned(Instant now);
+  void take_over_double(Peer& peer);
   void forget_half(Peer& peer, Spi spi, bool inbound);
 
   PeersConfig config_;

@@ -64,6 +64,34 @@ TEST(Peers, KeepsThePeerOverRekeyAndReauthentication) {
   EXPECT_EQ(tables.peers.find(id)->ike.ike_sa, IkeSaId(3));
 }
 
+TEST(Peers, KnowsAClientAgainThatMovedAndReauthenticatedBeforeItsEspCame) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  const auto id = tables.peer_of(1);
+  IkePeer anew;
+  anew.ike_sa = IkeSaId(2);
+  anew.identity = "192.168.1.10";
+  anew.local = *Endpoint::parse("192.0.2.1:4500");
+  anew.remote = *Endpoint::parse("203.0.113.5:40777");
+  tables.peers.ike_up(anew);
+  ASSERT_NE(tables.peer_of(2), id) << "it could be a neighbour";
+  tables.peers.moved(id, anew.remote);
+  EXPECT_EQ(tables.peer_of(2), id);
+  EXPECT_EQ(tables.peers.all().size(), 1U);
+  tables.peers.ike_down(IkeSaId(1));
+  EXPECT_EQ(tables.peers.find(id)->ike.ike_sa, IkeSaId(2));
+}
+
+TEST(Peers, ANeighbourWithSasIsNotTakenForADouble) {
+  Tables tables;
+  tables.dial_in(1, "203.0.113.5:40001");
+  tables.dial_in(2, "203.0.113.5:40002");
+  const auto first = tables.peer_of(1), second = tables.peer_of(2);
+  tables.peers.moved(first, *Endpoint::parse("203.0.113.5:40002"));
+  EXPECT_EQ(tables.peer_of(1), first);
+  EXPECT_EQ(tables.peer_of(2), second);
+}
+
 TEST(Peers, RefusesTunnelModeUnknownSuitesAndSpisNeverGivenOut) {
   Tables tables;
   const auto in = tables.dial_in(1, "203.0.113.5:40001");
