@@ -13,6 +13,11 @@ constexpr std::uint16_t kIkePort = 500;
 constexpr std::uint32_t kFirstSpi = 0x1000;
 constexpr std::size_t kMarker = 4;
 
+/// Of version 1 what Windows offers second: it has no AEAD, and of x25519 it knows nothing.
+const char* quick_proposal(int version) {
+  return version == 1 ? "aes128-sha1-ecp256" : "aes128gcm16-prfsha256-x25519";
+}
+
 std::string connection_name(ClientId client) {
   return "client-" + std::to_string(client);
 }
@@ -21,7 +26,9 @@ std::string connection_name(ClientId client) {
 
 CharonKeys::CharonKeys(boost::asio::io_context& io, CharonKeysConfig config, RandomSource& random,
                        KeyingEvents& events)
-    : io_(io), config_(std::move(config)), random_(random), events_(events) {}
+    : io_(io), config_(std::move(config)), random_(random), events_(events) {
+  if (config_.ike_proposal.empty()) config_.ike_proposal = quick_proposal(config_.version);
+}
 
 CharonKeys::~CharonKeys() {
   stop();

@@ -21,7 +21,7 @@ struct CharonKeysConfig {
   edge::IkeConfig ike;  ///< run_dir, psks, plugin_path, log_level, threads
   IpAddress edge;
   int version = 2;  ///< of IKE
-  std::string ike_proposal = "aes128gcm16-prfsha256-x25519";
+  std::string ike_proposal;  ///< empty: a quick one of the version
   std::string esp_proposal = "aes128-sha1";
 };
 

@@ -31,7 +31,7 @@ struct Given {
   std::string feed = "/run/sluice/ike/feed.sock", vici = "/run/sluice-swarm/vici.sock";
   std::string run_dir = "/run/sluice-swarm", plugin;
   int ike_version = 2, ike_log = -1, threads = 16;
-  std::string ike_proposal = CharonKeysConfig().ike_proposal, esp_proposal = CharonKeysConfig().esp_proposal;
+  std::string ike_proposal, esp_proposal = CharonKeysConfig().esp_proposal;
 };
 
 Duration seconds(double count) {
@@ -190,9 +190,7 @@ void describe(CLI::App& cli, Options& options, Given& given) {
       ->check(CLI::Range(1, 2))
       ->capture_default_str()
       ->group(ike);
-  cli.add_option("--ike-proposal", given.ike_proposal, "as strongSwan writes it")
-      ->capture_default_str()
-      ->group(ike);
+  cli.add_option("--ike-proposal", given.ike_proposal, "as strongSwan writes it; a quick one unless told")->group(ike);
   cli.add_option("--esp-proposal", given.esp_proposal, "as strongSwan writes it")
       ->capture_default_str()
       ->group(ike);

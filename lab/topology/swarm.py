@@ -14,12 +14,14 @@ from .report import Failed, demand
 # Without IKE the edge takes its SAs from the swarm, which is what charon would be.
 VICI = "/run/sluice-swarm/vici.sock"
 ATTACH = f'attach = "{VICI}"\n'
-# Budgets that keep strangers apart would keep the swarm apart: it is one network.
+# Budgets that hold strangers off would hold the swarm off, which is one network; and its clients redial sooner than a tunnel that
+# ended is forgotten.
 NO_BUDGETS = """
 [limits]
 ike_per_source = 0
 ike_per_prefix = 0
 ike_new_sources = 0
+tunnels_per_client = 0
 """
 
 
@@ -46,12 +48,15 @@ class Swarm:
     def log(self):  # noqa: ANN201
         return self.process.log
 
-    def wait_up(self, timeout: float, count: int | None = None, mark: int = 0) -> float:
-        """Until so many (all unless told) are up and none is on its way; the seconds that it took from now."""
+    def wait_up(self, timeout: float, mark: int = 0, may_fail: bool = False) -> float:
+        """Until all are up; the seconds that it took from now. Fails at once when an attempt does, unless that may be."""
         started = time.monotonic()
-        count = self.clients if count is None else count
-        self.log.wait(rf": {count} of \d+ up, 0 connecting", timeout, mark)
+        self.log.wait(rf": {self.clients} of \d+ up, 0 connecting", timeout, mark, None if may_fail else r", [1-9]\d* failed")
         return time.monotonic() - started
+
+    def wait_down(self, timeout: float, mark: int = 0) -> None:
+        """Until one of those that were up is not."""
+        self.log.wait(rf": (?!{self.clients} )\d+ of \d+ up", timeout, mark)
 
     def finish(self, patience: float = 60, end: bool = True) -> dict[str, Any]:
         """Has them hang up (or waits for the end of their cycles); what the run came to."""

@@ -33,6 +33,7 @@ LAYERS: dict[str, list[str]] = {
     "backend-agent/radius/core": ["base"],
     "backend-agent": ["base", "base/app", "esp", "l2tp", "ppp", "proto", "proto/channel", "proto/transport",
                       "proto/schema", "backend-agent"],
+    "lab/swarm": ["base", "base/app", "esp", "l2tp", "ppp", "vici", "vici/shell", "edge/ike", "proto/transport"],
 }
 # These do no I/O and know nothing of time, threads or logs.
 CORES = ["base", "esp", "l2tp", "ppp", "vici", "proto/channel", "backend-agent/radius/core"]
@@ -43,7 +44,7 @@ FORBIDDEN_IN_CORES = re.compile(
     r"thread$|mutex$|shared_mutex$|condition_variable$|future$|stop_token$|ctime$|time\.h$|sys/time|iostream$|fstream$)")
 FORBIDDEN_CALL_IN_CORES = re.compile(r"\b(steady_clock|system_clock|high_resolution_clock)::now\b|\bclock_gettime\b")
 DAEMONS = ("edge", "backend-agent")
-TOP_FOLDERS = ("base", "esp", "l2tp", "ppp", "vici", "proto", "edge", "backend-agent")
+TOP_FOLDERS = ("base", "esp", "l2tp", "ppp", "vici", "proto", "edge", "backend-agent", "lab/swarm")
 
 
 def layer_of(path: str) -> str:
