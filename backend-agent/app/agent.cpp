@@ -78,6 +78,15 @@ void warn_if_not_forwarding() {
 
 }  // namespace
 
+Result<transport::TlsIdentity, std::string> channel_identity(const Config& config) {
+  return transport::load_identity({.ca = config.tls_ca,
+                                   .certificate = config.tls_certificate,
+                                   .key = config.tls_key,
+                                   .crl = config.tls_crl,
+                                   .name = config.name},
+                                  transport::Role::kAgent);
+}
+
 Agent::Agent(boost::asio::io_context& io, Config config)
     : io_(io), config_(std::move(config)), woken_(io), timer_(io), stop_timer_(io), drain_timer_(io) {
   const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -166,13 +175,7 @@ void Agent::make_workers() {
 }
 
 void Agent::make_uplink() {
-  const auto identity = or_throw(transport::load_identity(
-      {config_.tls_ca.string(), config_.tls_certificate.string(), config_.tls_key.string()},
-      transport::Role::kAgent));
-  if (identity.self().name != config_.name) {
-    throw std::runtime_error(config_.tls_certificate.string() + " is for \"" + identity.self().name +
-                             "\", but agent.name is \"" + config_.name + "\"");
-  }
+  auto identity = or_throw(channel_identity(config_));
   std::uint8_t boot[8];
   random_.fill(boot);
   channel::Hello hello;
@@ -188,6 +191,15 @@ void Agent::make_uplink() {
                     // A server behind us knows nothing of channels that go and come back.
                     config_.hands_off() ? std::chrono::seconds(0) : config_.edge_grace},
       config_.edges, identity, hello);
+  take_identity(std::move(identity));
+}
+
+void Agent::take_identity(transport::TlsIdentity identity) {
+  identity_ = std::move(identity);
+  uplink_->set_identity(*identity_);
+  const auto& self = identity_->self();
+  app::log_info("certificate of the channel", {LogField("name", self.name), LogField("serial", self.serial),
+                                               LogField("ends", pki::date_text(self.expires_at))});
 }
 
 void Agent::make_sessions() {
@@ -302,6 +314,20 @@ void Agent::finish_stop() {
   woken_.cancel();
 }
 
+void Agent::reload(const Config& fresh) {
+  reload_users();
+  reload_certificates(fresh);
+}
+
+void Agent::reload_certificates(const Config& fresh) {
+  if (fresh.name != config_.name)
+    return app::log_error("certificates not taken",
+                          {LogField("cause", "agent.name takes effect at a restart only")});
+  auto identity = channel_identity(fresh);
+  if (!identity) return app::log_error("certificates not taken", {LogField("cause", identity.error())});
+  take_identity(std::move(*identity));
+}
+
 void Agent::reload_users() {
   if (!authentication_->has_users()) return;
   auto users = load_users(config_.users_file);
@@ -397,6 +423,8 @@ void Agent::report_drops() {
 void Agent::tick() {
   workers_->flush();
   authentication_->tick(app::now());
+  for (const auto& warning : expiry_.due(*identity_, unix_now()))
+    app::log_warning("certificates", {LogField("warning", warning)});
   if (app::now() - last_drop_report_ >= kDropReportInterval) report_drops();
   uplink_->set_load(load());
   timer_.expires_after(kTick);

@@ -21,6 +21,10 @@
 
 namespace sluice::agent {
 
+/// This agent's certificate on the channel and whom it believes there, as the configured files say now.
+/// Errors name the file, the cause and what to do.
+Result<transport::TlsIdentity, std::string> channel_identity(const Config& config);
+
 class Agent {
  public:
   /// Makes the TUN device, sockets and workers. Throws std::runtime_error with what to do about it.
@@ -31,8 +35,9 @@ class Agent {
   void start();
   /// Farewell to clients and edges; afterwards the io_context runs dry.
   void stop();
-  /// Reads the users file again; a broken one changes nothing.
-  void reload_users();
+  /// Reads the users file again, and the channel's certificates that `fresh` names; what is broken changes
+  /// nothing. Channels that stand go on, but for those to edges that were revoked.
+  void reload(const Config& fresh);
 
  private:
   void make_sessions();
@@ -40,6 +45,9 @@ class Agent {
   void make_workers();
   WorkerParts parts_of(std::uint32_t worker, TunPort tun);
   void make_uplink();
+  void reload_users();
+  void reload_certificates(const Config& fresh);
+  void take_identity(transport::TlsIdentity identity);
   std::vector<Prefix> pool_prefixes() const;
   std::unordered_set<std::uint32_t> reserved() const;
   std::optional<std::string> refusal() const;
@@ -66,6 +74,8 @@ class Agent {
   std::unique_ptr<TunDevice> tun_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Uplink> uplink_;
+  std::optional<transport::TlsIdentity> identity_;  ///< on the channel
+  transport::ExpiryReminder expiry_;
   std::unique_ptr<Authentication> authentication_;
   std::unique_ptr<Sessions> sessions_;
   std::map<Prefix, SessionSerial> steered_;     ///< whose worker gets packets for a network

@@ -28,10 +28,7 @@ int check(const std::string& file) {
   const auto config = or_print(sluice::agent::load_config(file));
   if (!config) return kFailed;
   if (!config->users_file.empty() && !or_print(sluice::agent::load_users(config->users_file))) return kFailed;
-  const auto identity = sluice::transport::load_identity(
-      {config->tls_ca.string(), config->tls_certificate.string(), config->tls_key.string()},
-      sluice::transport::Role::kAgent);
-  if (!identity) {
+  if (const auto identity = sluice::agent::channel_identity(*config); !identity) {
     std::cerr << identity.error() << "\n";
     return kFailed;
   }
@@ -39,7 +36,15 @@ int check(const std::string& file) {
   return kOk;
 }
 
-int run(sluice::agent::Config config) {
+/// A file that cannot be used changes nothing.
+void reload(sluice::agent::Agent& agent, const std::string& file) {
+  const auto fresh = sluice::agent::load_config(file);
+  if (fresh) return agent.reload(*fresh);
+  for (const auto& error : fresh.error())
+    sluice::app::log_error("configuration not reloaded", {{"cause", error.to_string()}});
+}
+
+int run(sluice::agent::Config config, const std::string& file) {
   // A core dump would hold the passwords of everyone who may dial in.
   ::prctl(PR_SET_DUMPABLE, 0);
   ::signal(SIGPIPE, SIG_IGN);
@@ -56,7 +61,7 @@ int run(sluice::agent::Config config) {
     std::function<void()> wait_for_reload = [&] {
       reloading.async_wait([&](const boost::system::error_code& error, int) {
         if (error) return;
-        agent.reload_users();
+        reload(agent, file);
         wait_for_reload();
       });
     };
@@ -91,5 +96,5 @@ int main(int argc, char** argv) {
   if (!config) return kFailed;
   sluice::app::start_log(
       "sluice-agent", sluice::app::parse_log_level(config->log_level).value_or(sluice::app::LogLevel::kInfo));
-  return run(std::move(*config));
+  return run(std::move(*config), file);
 }

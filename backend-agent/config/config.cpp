@@ -39,6 +39,7 @@ std::vector<app::Setting> settings_for(Config& c, Texts& t) {
       {"tls.ca", Path{&c.tls_ca}, "PEM file of the private CA", true},
       {"tls.certificate", Path{&c.tls_certificate}, "PEM file of this agent's certificate", true},
       {"tls.key", Path{&c.tls_key}, "PEM file of its key", true},
+      {"tls.crl", Path{&c.tls_crl}, "PEM file of what the private CA took back"},
       {"l2tp.host_name", &c.host_name, "the Host Name in SCCRP"},
       {"l2tp.hello_interval", &c.hello_interval, "seconds of silence before a HELLO; 0: never"},
       {"ppp.auth", &t.auth, "authentication protocols in the order offered"},

@@ -67,6 +67,7 @@ struct Config {
 
   std::vector<EdgeAddress> edges;
   std::filesystem::path tls_ca, tls_certificate, tls_key;
+  std::filesystem::path tls_crl;  ///< empty: nobody is revoked
 
   std::string host_name = "sluice";
   std::chrono::seconds hello_interval{60};

@@ -69,6 +69,10 @@ EdgeId Uplink::edge_id(const transport::ChannelDialer& dialer) const {
   return EdgeId(static_cast<std::uint32_t>(found - dialers_.begin()) + 1);
 }
 
+void Uplink::set_identity(const transport::TlsIdentity& identity) {
+  for (const auto& dialer : dialers_) dialer->set_identity(identity);
+}
+
 void Uplink::set_load(const channel::LoadReport& load, bool now) {
   for (const auto& dialer : dialers_) dialer->set_load(load, now);
 }

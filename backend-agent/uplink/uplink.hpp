@@ -41,6 +41,8 @@ class Uplink final : public transport::AgentChannelHandler {
   /// Says goodbye to every edge and dials no more.
   void stop(const std::string& reason);
 
+  /// For connections made from now on; ends those to edges that it refuses.
+  void set_identity(const transport::TlsIdentity& identity);
   void set_load(const channel::LoadReport& load, bool now = false);
   void session_up(ChannelId channel, const channel::SessionUp& up);
   void session_down(ChannelId channel, const channel::SessionDown& down);

@@ -9,6 +9,7 @@
 #include "base/app/clock.hpp"
 #include "base/app/log.hpp"
 #include "base/text.hpp"
+#include "edge/app/channel_identity.hpp"
 
 namespace sluice::edge {
 namespace {
@@ -257,13 +258,7 @@ void Edge::start() {
   add_probe_command();
   if (const auto error = operations_->start()) throw std::runtime_error(error->text);
 
-  auto identity = or_throw(transport::load_identity(
-      {config_.tls_ca.string(), config_.tls_certificate.string(), config_.tls_key.string()},
-      transport::Role::kEdge));
-  if (identity.self().name != config_.name) {
-    throw std::runtime_error(config_.tls_certificate.string() + " is for \"" + identity.self().name +
-                             "\", but edge.name is \"" + config_.name + "\"");
-  }
+  auto identity = or_throw(channel_identity(config_));
   transport::ChannelListenerConfig listen;
   listen.listen = config_.channel_listen;
   listen.control = {.edge_name = config_.name,
@@ -271,8 +266,9 @@ void Edge::start() {
                     .workers = worker_count_,
                     .data_port = static_cast<std::uint16_t>(config_.data_port),
                     .times = {}};
-  listener_ = or_throw(transport::ChannelListener::open(io_, std::move(listen), std::move(identity),
-                                                        *channel_spis_, *backends_));
+  listener_ = or_throw(
+      transport::ChannelListener::open(io_, std::move(listen), identity, *channel_spis_, *backends_));
+  take_identity(std::move(identity));
 
   ike_ = std::make_unique<CharonProvider>(io_, ike_config(config_), *peers_, *this);
   ike_->start();
@@ -283,8 +279,22 @@ void Edge::start() {
 std::optional<std::string> Edge::reload(Config config) {
   if (config.listen_addresses != config_.listen_addresses)
     return "the addresses that clients dial take effect at a restart only";
+  if (config.name != config_.name) return "edge.name takes effect at a restart only";
+  auto identity = channel_identity(config);
+  if (!identity) return identity.error();
   if (auto fault = ike_->reload(ike_config(config))) return fault;
+  take_identity(std::move(*identity));
   return std::nullopt;
+}
+
+void Edge::take_identity(transport::TlsIdentity identity) {
+  identity_ = std::move(identity);
+  listener_->set_identity(*identity_);
+  const auto& self = identity_->self();
+  app::log_info("certificate of the channel",
+                {LogField("name", self.name), LogField("serial", self.serial),
+                 LogField("ends", pki::date_text(self.expires_at)),
+                 LogField("crl", identity_->crl_next_update() == 0 ? "none" : "read")});
 }
 
 void Edge::stop() {
@@ -383,6 +393,8 @@ void Edge::tick() {
   for (const auto& worker : workers_) worker->flush();
   measure_workers(app::now());
   peers_->tick();
+  for (const auto& warning : expiry_.due(*identity_, unix_now()))
+    app::log_warning("certificates", {LogField("warning", warning)});
   relays_->tick(config_.peer_grace);
   probes_->tick();
   ike_probe_->tick();

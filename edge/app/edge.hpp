@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,9 @@ class Edge final : public IkeEvents, public StateView {
 
   /// Starts charon, the agents' listener and the operations socket. Throws like the constructor.
   void start();
-  /// Takes over what `config` says of IKE: listeners, keys, certificates, CRLs, users. Nobody who is
-  /// connected is dropped. Nothing on success, else why nothing was changed.
+  /// Takes over what `config` says of IKE (listeners, keys, certificates, CRLs, users) and of the channel's
+  /// certificates. Nobody who is connected is dropped, but for agents that were revoked. Nothing on success,
+  /// else why nothing was changed.
   std::optional<std::string> reload(Config config);
   /// Tells clients and agents, ends charon. Afterwards the io_context runs dry.
   void stop();
@@ -83,6 +85,7 @@ class Edge final : public IkeEvents, public StateView {
   void tick();
   void measure_workers(Instant now);
   void end_loop();
+  void take_identity(transport::TlsIdentity identity);
   void end_peer(PeerId peer);
   SessionView session_view(const Relay& relay, const AgentSession* session) const;
   BackendView backend_view(const Backend& backend) const;
@@ -114,6 +117,8 @@ class Edge final : public IkeEvents, public StateView {
   std::unique_ptr<OperationsServer> operations_;
   std::unique_ptr<CharonProvider> ike_;
   std::unique_ptr<transport::ChannelListener> listener_;
+  std::optional<transport::TlsIdentity> identity_;  ///< on the channel, once started
+  transport::ExpiryReminder expiry_;
 };
 
 }  // namespace sluice::edge

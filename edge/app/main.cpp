@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "base/app/log.hpp"
+#include "edge/app/channel_identity.hpp"
 #include "edge/app/edge.hpp"
 #include "edge/app/version.hpp"
 
@@ -39,7 +40,7 @@ void reload(sluice::edge::Edge& edge, const std::string& file) {
   if (const auto fault = edge.reload(std::move(loaded->config))) {
     log_error("configuration not reloaded", {{"why", *fault}});
   } else {
-    log_info("IKE configuration reloaded", {{"file", file}});
+    log_info("configuration reloaded", {{"file", file}});
   }
 }
 
@@ -98,6 +99,10 @@ int main(int argc, char** argv) {
   auto loaded = read_config(file);
   if (!loaded) return kFailed;
   if (check) {
+    if (const auto identity = sluice::edge::channel_identity(loaded->config); !identity) {
+      std::cerr << identity.error() << "\n";
+      return kFailed;
+    }
     std::cout << file << ": good\n";
     return kOk;
   }

@@ -59,6 +59,7 @@ std::vector<app::Setting> settings_for(Config& c) {
       {"tls.ca", Path{&c.tls_ca}, "PEM file of the private CA", true},
       {"tls.certificate", Path{&c.tls_certificate}, "PEM file of this edge's certificate", true},
       {"tls.key", Path{&c.tls_key}, "PEM file of its key", true},
+      {"tls.crl", Path{&c.tls_crl}, "PEM file of what the private CA took back"},
       {"operations.socket", Path{&c.operations_socket}, "unix socket for sluicectl"},
       {"log.level", OneOf{&c.log_level, {"trace", "debug", "info", "warn", "error"}}, "how much is logged"},
   };

@@ -67,6 +67,7 @@ struct Config {
   std::uint32_t data_port = 4601;
   std::vector<std::string> agents;  ///< names that may connect; empty: every agent of our CA
   std::filesystem::path tls_ca, tls_certificate, tls_key;
+  std::filesystem::path tls_crl;  ///< empty: nobody is revoked
 
   std::filesystem::path operations_socket;  ///< default: run_dir/edge.sock
   std::string log_level = "info";

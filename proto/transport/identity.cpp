@@ -12,6 +12,8 @@
 namespace sluice::transport {
 namespace {
 
+constexpr std::int64_t kDay = 24 * 3600;
+
 /// What make_identity and load_identity call the texts in errors.
 struct Names {
   std::string ca = "CA", certificate = "certificate", key = "key", crl = "CRL";
@@ -61,7 +63,6 @@ Made make_named(const IdentityTexts& texts, Role role, const Names& names) {
 }
 
 void warn_of_end(std::vector<std::string>& out, const std::string& what, std::int64_t end, std::int64_t now) {
-  constexpr std::int64_t kDay = 24 * 3600;
   if (end - now > kExpiryWarning) return;
   out.push_back(what + (end <= now ? " ended on " + pki::date_text(end)
                                    : " ends on " + pki::date_text(end) + ", in " +
@@ -94,6 +95,13 @@ std::vector<std::string> TlsIdentity::warnings(std::int64_t now) const {
                   "; what it names stays revoked, what was revoked since is not known here");
   }
   return out;
+}
+
+std::vector<std::string> ExpiryReminder::due(const TlsIdentity& identity, std::int64_t now) {
+  if (&identity.material() == said_of_ && now < again_at_) return {};
+  said_of_ = &identity.material();
+  again_at_ = now + kDay;
+  return identity.warnings(now);
 }
 
 Made make_identity(const IdentityTexts& texts, Role role) {

@@ -39,6 +39,17 @@ class TlsIdentity {
   std::shared_ptr<const Material> material_;
 };
 
+/// Has an identity's warnings said once for each identity, and once a day.
+class ExpiryReminder {
+ public:
+  /// What is to be said now; `now` as in TlsIdentity::warnings().
+  std::vector<std::string> due(const TlsIdentity& identity, std::int64_t now);
+
+ private:
+  const TlsIdentity::Material* said_of_ = nullptr;
+  std::int64_t again_at_ = 0;
+};
+
 struct IdentityFiles {
   std::string ca;           ///< PEM, one or more CA certificates
   std::string certificate;  ///< PEM, own certificate

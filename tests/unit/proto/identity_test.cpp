@@ -145,6 +145,17 @@ TEST(Warnings, BeginThirtyDaysBeforeTheEnd) {
   EXPECT_NE(late.back().find("tls.crl should have been replaced on"), std::string::npos);
 }
 
+TEST(Warnings, AreSaidOnceADayAndOfEachIdentity) {
+  const test::TestPki pki;
+  const auto first = pki.identity("edge1", Role::kEdge), renewed = pki.identity("edge1", Role::kEdge);
+  const auto now = first.self().expires_at - 10 * 24 * 3600;
+  transport::ExpiryReminder reminder;
+  EXPECT_EQ(reminder.due(first, now).size(), 2U);
+  EXPECT_TRUE(reminder.due(first, now + 3600).empty());
+  EXPECT_EQ(reminder.due(renewed, now + 3601).size(), 2U);
+  EXPECT_EQ(reminder.due(renewed, now + 3601 + 24 * 3600).size(), 2U);
+}
+
 TEST(Pki, RefusesNothingItLaterCannotRead) {
   const test::TestPki pki;
   for (const auto role : {Role::kEdge, Role::kAgent}) {
