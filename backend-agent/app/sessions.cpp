@@ -17,10 +17,6 @@ Prefix host(const IpAddress& address) {
   return {address, static_cast<std::uint8_t>(address.is_v6() ? 128 : 32)};
 }
 
-bool overlap(const std::optional<Prefix>& a, const Prefix& b) {
-  return a && (a->contains(b.network) || b.contains(a->network));
-}
-
 SessionPolicy policy_of(const radius::Grant& grant) {
   SessionPolicy out;
   out.rate_up = grant.rate_up.value_or(0);
@@ -33,12 +29,6 @@ SessionPolicy policy_of(const radius::Grant& grant) {
 
 SessionCounters counters_of(const auto& told) {
   return {told.packets_in, told.packets_out, told.bytes_in, told.bytes_out};
-}
-
-std::string serial_text(SessionSerial serial) {
-  std::uint8_t raw[8];
-  store_be64(raw, serial.value());
-  return to_hex(raw);
 }
 
 /// Acct-Authentic and who answers for it: told to the operator, too.
@@ -54,12 +44,7 @@ void Sessions::on_auth(AuthAsked asked) {
   session.asked_user = asked.request.user;
   session.attempt = asked.request.attempt;
   session.method = asked.request.method;
-  session.caller = {asked.session,
-                    context_.session_prefix + serial_text(asked.session),
-                    asked.tunnel.correlation_id,
-                    asked.tunnel.client,
-                    asked.tunnel.peer_identity,
-                    context_.called ? context_.called(asked.tunnel.key.channel) : std::string()};
+  session.caller = caller_of(asked.session, asked.tunnel, std::move(session.caller.session_id));
   AuthAttempt attempt{std::move(asked.request), session.caller};
   context_.authenticator.authenticate(
       std::move(attempt), [this, serial = asked.session, id = session.attempt](AuthDecision decision) {
@@ -94,6 +79,10 @@ void Sessions::decide(SessionSerial serial, ppp::AttemptId attempt, AuthDecision
 /// Whom the proof names is the session's user from here on, never before.
 std::optional<AuthDecision> Sessions::let_in(SessionSerial serial, Session& session,
                                              const AuthDecision& decision) {
+  if (session.replaced) {
+    return refused("replaced", "the same user dialled in again meanwhile",
+                   "You have dialled in a second time");
+  }
   // RFC 2865 §5.1: the server may know the client better than it has told its name.
   const std::string& user = decision.grant.user.empty() ? session.asked_user : decision.grant.user;
   if (session.user != user) {
@@ -121,9 +110,14 @@ void Sessions::tell_refusal(const Session& session, const ppp::AuthVerdict& verd
 
 std::optional<AuthDecision> Sessions::furnish(SessionSerial serial, Session& session,
                                               const radius::Grant& grant) {
-  session.policy = policy_of(grant);
+  auto routes = std::exchange(session.policy, policy_of(grant)).routes;
+  if (session.address) session.policy.routes = std::move(routes);
   drop_default_routes(session);
-  session.classes = grant.classes;
+  if (session.address) {
+    set_classes(serial, session, grant);
+  } else {
+    session.classes = grant.classes;
+  }
   session.interim = grant.interim_interval.value_or(context_.interim);
   if (session.address) return std::nullopt;  // a renegotiated link keeps what it has
   auto lacking = give_address(serial, session, grant);
@@ -132,9 +126,21 @@ std::optional<AuthDecision> Sessions::furnish(SessionSerial serial, Session& ses
     release(session);
     return lacking;
   }
+  lead_packets(serial, session);
+  return std::nullopt;
+}
+
+/// Beside those for its own addresses, which have routes by now.
+void Sessions::lead_packets(SessionSerial serial, Session& session) {
   for (const auto& route : session.policy.routes) add_route(session, route);
   steer(serial, session);
-  return std::nullopt;
+}
+
+/// What it had is its successor's; it never comes by an address again.
+void Sessions::replace(SessionSerial serial, Session& session) {
+  release(session);
+  session.replaced = true;
+  context_.post(EndSession{serial, "replaced", "the same user dialled in again"});
 }
 
 /// A route to everywhere would take the machine's own packets with it.
@@ -187,8 +193,7 @@ std::optional<AuthDecision> Sessions::take_own(SessionSerial by, Session& sessio
                      "the user's address " + address.to_string() + " is out to another user",
                      "The address is in use", kNoDialinPermission);
     }
-    release(other);
-    context_.post(EndSession{serial, "replaced", "the same user dialled in again"});
+    replace(serial, other);
   }
   context_.pools.claim(address, session.user);
   session.address = address;
@@ -199,15 +204,13 @@ std::optional<AuthDecision> Sessions::take_own(SessionSerial by, Session& sessio
 /// As take_own() does for an address.
 std::optional<AuthDecision> Sessions::take_own(SessionSerial by, Session& session, const Prefix& prefix) {
   for (auto& [serial, other] : sessions_) {
-    if (serial == by || !other.v6) continue;
-    if (!overlap(other.v6->prefix, prefix) && !overlap(other.v6->delegated, prefix)) continue;
+    if (serial == by || !holds(other, prefix)) continue;
     if (other.user != session.user) {
       return refused("address-in-use",
                      "the user's prefix " + prefix.to_string() + " is out to another user, whole or in part",
                      "The address is in use", kNoDialinPermission);
     }
-    release(other);
-    context_.post(EndSession{serial, "replaced", "the same user dialled in again"});
+    replace(serial, other);
   }
   if (context_.pools.claim(prefix, session.user)) return std::nullopt;
   return refused("address-in-use",
@@ -297,6 +300,7 @@ void Sessions::on_opened(const SessionOpened& opened) {
     if (!session.user.empty()) user = session.user;
     judge = judge_name(session.by_radius);
     session.up = true;
+    session.started = context_.unix_seconds();
     if (context_.accounting != nullptr) context_.accounting->start(accounted(session), context_.now());
   }
   app::log_info("session up", {LogField("id", opened.correlation_id), LogField("user", user),
@@ -362,6 +366,7 @@ radius::ErrorCause Sessions::on_dynamic(const radius::DynamicRequest& request) {
     if (!meant) continue;
     any = true;
     if (request.disconnect) {
+      set_classes(serial, session, request.change);  // RFC 5176 §3.6: for the stop record
       context_.post(EndSession{serial, "admin-reset", "disconnected by " + request.from.address.to_string()});
     } else {
       change(serial, session, request.change);
@@ -370,13 +375,19 @@ radius::ErrorCause Sessions::on_dynamic(const radius::DynamicRequest& request) {
   return any ? radius::ErrorCause::kNone : radius::ErrorCause::kSessionNotFound;
 }
 
+void Sessions::set_classes(SessionSerial serial, Session& session, const radius::Grant& grant) {
+  if (grant.classes.empty()) return;
+  session.classes = grant.classes;
+  if (context_.accounting != nullptr) context_.accounting->set_classes(serial, session.classes);
+}
+
 /// Only what the request names; the rest stays.
 void Sessions::change(SessionSerial serial, Session& session, const radius::Grant& grant) {
   if (grant.rate_up) session.policy.rate_up = *grant.rate_up;
   if (grant.rate_down) session.policy.rate_down = *grant.rate_down;
   if (grant.session_timeout) session.policy.session_timeout = *grant.session_timeout;
   if (grant.idle_timeout) session.policy.idle_timeout = *grant.idle_timeout;
-  if (!grant.classes.empty()) session.classes = grant.classes;
+  set_classes(serial, session, grant);
   if (grant.interim_interval && context_.accounting != nullptr)
     context_.accounting->set_interim(serial, *grant.interim_interval, context_.now());
   context_.post(ChangePolicy{serial, session.policy});

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend-agent/lns/messages.hpp"
+#include "backend-agent/lns/session_value.hpp"
 #include "backend-agent/pool/pools.hpp"
 #include "backend-agent/radius/accounting.hpp"
 #include "backend-agent/radius/authenticator.hpp"
@@ -55,6 +56,12 @@ class Sessions {
   radius::ErrorCause on_dynamic(const radius::DynamicRequest& request);
   std::size_t size() const { return sessions_.size(); }
 
+  /// What accounting goes on with elsewhere, for the session's value; nothing for one that is not up.
+  std::optional<AccountingFacts> facts(SessionSerial session) const;
+  /// A session that Lns::restore() goes on with: its addresses, routes and accounting are ours from now on.
+  /// False when an address of it is another's; then the session ends.
+  bool adopt(SessionSerial session, const TunnelSpec& tunnel, const SessionValue& value);
+
  private:
   struct Session {
     TunnelSpec tunnel;
@@ -72,8 +79,14 @@ class Sessions {
     std::chrono::seconds interim{0};
     bool by_radius = false;
     bool up = false;
-    bool refused = false;  ///< its end has been told in one line already
+    std::int64_t started = 0;  ///< when it came up, seconds since 1970
+    bool replaced = false;     ///< the same user has dialled in again: what it had is the new session's
+    bool refused = false;      ///< its end has been told in one line already
   };
+  Caller caller_of(SessionSerial serial, const TunnelSpec& tunnel, std::string session_id) const;
+  bool take_over(Session& session, const ppp::Addresses& addresses);
+  bool holds(const Session& session, const Prefix& prefix) const;
+  void replace(SessionSerial serial, Session& session);
   void decide(SessionSerial serial, ppp::AttemptId attempt, AuthDecision decision);
   std::optional<AuthDecision> let_in(SessionSerial serial, Session& session, const AuthDecision& decision);
   /// Why the accepted session cannot be had all the same; nothing when it can.
@@ -86,10 +99,12 @@ class Sessions {
                                             const radius::Grant& grant);
   void drop_default_routes(Session& session) const;
   ppp::Addresses addresses_of(const Session& session, const radius::Grant& grant) const;
+  void lead_packets(SessionSerial serial, Session& session);
   void add_route(Session& session, const Prefix& prefix);
   void remove_route(const Prefix& prefix);
   void steer(SessionSerial serial, Session& session);
   void tell_refusal(const Session& session, const ppp::AuthVerdict& verdict) const;
+  void set_classes(SessionSerial serial, Session& session, const radius::Grant& grant);
   void change(SessionSerial serial, Session& session, const radius::Grant& grant);
   void release(Session& session);
   AccountedSession accounted(const Session& session) const;

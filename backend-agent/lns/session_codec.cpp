@@ -390,6 +390,7 @@ WALK(pb::Policy, SessionPolicy) {
   LIST(routes);
 }
 WALK(pb::Accounting, AccountingFacts) {
+  FIELD(user);
   FIELD(session_id);
   LIST(classes);
   FIELD(started);

@@ -15,6 +15,7 @@ namespace sluice::agent {
 
 /// What accounting goes on with; the worker does not know it, whoever does adds it.
 struct AccountingFacts {
+  std::string user;        ///< what the session's user is called, which its judge may have chosen
   std::string session_id;  ///< Acct-Session-Id
   std::vector<ByteVector> classes;
   std::int64_t started = 0;  ///< seconds since 1970

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/app/log.hpp"
+#include "base/time_left.hpp"
 
 namespace sluice::agent {
 namespace {
@@ -87,11 +88,19 @@ void Accounting::start(AccountedSession facts, Instant now) {
   auto out = draft(facts, value::kAcctStart);
   out.add(attr::kEventTimestamp, static_cast<std::uint32_t>(context_.unix_seconds()));
   context_.send(std::move(out), [](bool) {});
-  const SessionSerial serial = facts.caller.session;
-  Session& session = sessions_[serial];
+  resume(std::move(facts), std::chrono::seconds(0), now);
+}
+
+void Accounting::resume(AccountedSession facts, std::chrono::seconds lasted, Instant now) {
+  Session& session = sessions_[facts.caller.session];
   session.facts = std::move(facts);
-  session.started = now;
+  session.started = instant_ago(lasted, now);
   plan_interim(session, now);
+}
+
+void Accounting::set_classes(SessionSerial serial, std::vector<ByteVector> classes) {
+  const auto found = sessions_.find(serial);
+  if (found != sessions_.end()) found->second.facts.classes = std::move(classes);
 }
 
 /// Up to a tenth later or sooner, so that sessions that began together do not report together for ever.

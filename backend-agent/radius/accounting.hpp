@@ -45,8 +45,12 @@ class Accounting {
   explicit Accounting(AccountingContext context) : context_(std::move(context)) {}
 
   void start(AccountedSession session, Instant now);
+  /// A session that began elsewhere, so long ago, goes on here: no start record is due for it.
+  void resume(AccountedSession session, std::chrono::seconds lasted, Instant now);
   /// Answers ask_counters: an interim record goes out.
   void counters(SessionSerial session, const SessionCounters& counters, Instant now);
+  /// Class in all further records (RFC 5176 §3.6).
+  void set_classes(SessionSerial session, std::vector<ByteVector> classes);
   void set_interim(SessionSerial session, std::chrono::seconds interval, Instant now);
   void stop(SessionSerial session, std::string_view cause, const SessionCounters& counters, Instant now);
   /// Accounting-On or -Off: sessions that the server believes in are over (RFC 2866 §5.1).

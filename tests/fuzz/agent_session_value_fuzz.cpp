@@ -1,8 +1,9 @@
 // link: sluice_agent_lns
-// Bytes as a tunnel's value: what is read comes back from its own message, and an L2TP tunnel or a PPP
-// session that takes it can be driven to its end.
+// Bytes as a tunnel's value: what is read comes back from its own message, and an L2TP tunnel, a PPP session
+// or a whole Lns that takes it can be driven to its end.
 #include <cstdlib>
 
+#include "backend-agent/lns/lns.hpp"
 #include "backend-agent/lns/session_value.hpp"
 #include "l2tp/lns.hpp"
 #include "tests/unit/ppp/link.hpp"
@@ -61,6 +62,54 @@ void drive(const ppp::SessionSnapshot& value) {
   }
 }
 
+struct Machine {
+  agent::LnsSettings settings() {
+    agent::LnsSettings out;
+    out.ppp_config = [](std::uint16_t) {
+      static const auto config = std::make_shared<const ppp::PppConfig>(ppp::test::server_config());
+      return config;
+    };
+    return out;
+  }
+  void drain() {
+    while (lns.poll_transmit()) {
+    }
+  }
+  ppp::test::SeededRandom random{1};
+  std::size_t opened = 0;
+  agent::Lns lns{settings(), random, [this](const agent::Event& event) {
+                   opened += std::holds_alternative<agent::SessionOpened>(event) ? 1U : 0U;
+                 }};
+};
+
+void drive(const agent::TunnelValue& value) {
+  const agent::TunnelKey key{agent::ChannelId(1), RelayId(1)}, other{agent::ChannelId(1), RelayId(2)};
+  Machine machine;
+  const auto restored = machine.lns.restore(key, 0, value, kNow);
+  require(restored || machine.lns.empty());
+  if (!restored) return;
+  require(!machine.lns.restore(key, 0, value, kNow) || machine.lns.empty());
+  if (const auto written = machine.lns.snapshot(key, kNow)) {
+    Machine second;
+    require(second.lns.restore(other, 0, *written, kNow).ok());
+  }
+  for (const auto& session : value.sessions) {
+    ByteVector packet(agent::Lns::kHeadroom + 60);
+    packet[agent::Lns::kHeadroom] = 0x45;
+    store_be32(packet.data() + agent::Lns::kHeadroom + 16, session.assigned.remote.to_v4());
+    machine.lns.from_tun(packet, agent::Lns::kHeadroom, 60, kNow);
+  }
+  Instant now = kNow;
+  for (int i = 0; i < 200 && !machine.lns.empty(); ++i) {
+    if (i == 20) machine.lns.close_all("over", now);
+    machine.drain();
+    const auto next = machine.lns.next_timeout();
+    if (!next && i >= 20) break;
+    if (next) now = std::max(now, *next);
+    machine.lns.on_timeout(now);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -68,6 +117,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!value) return 0;
   const auto back = agent::decode_tunnel(agent::encode(*value));
   require(back == value);
+  drive(*value);
   drive(value->l2tp);
   for (const auto& session : value->sessions) drive(session.ppp);
   return 0;

@@ -26,7 +26,8 @@ constexpr std::array kUnderstood{attr::kUserName,
                                  attr::kClass,
                                  attr::kAcctTerminateCause};
 constexpr std::array kChangeable{attr::kSessionTimeout, attr::kIdleTimeout, attr::kSluiceRateUp,
-                                 attr::kSluiceRateDown, attr::kAcctInterimInterval};
+                                 attr::kSluiceRateDown, attr::kAcctInterimInterval,
+                                 attr::kClass};
 
 std::optional<DynamicDrop> refusal_of(Proof proof) {
   switch (proof) {

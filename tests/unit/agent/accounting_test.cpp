@@ -2,31 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/radius/support.hpp"
+#include "tests/unit/agent/accounting_record.hpp"
 
 namespace sluice::agent {
 namespace {
 
 namespace attr = radius::attr;
 using std::chrono::seconds;
-
-/// One record as a server would read it.
-struct Record {
-  explicit Record(radius::Draft draft) {
-    radius::Authenticator authenticator{};
-    bytes = radius::sign_request(draft, 1, authenticator, as_bytes("s")).value();
-  }
-  std::uint32_t number(radius::AttributeType type) const {
-    const auto value = radius::test::parsed(bytes).first(type);
-    return value && value->size() == 4 ? load_be32(value->data()) : 0xdeadbeef;
-  }
-  std::string text(radius::AttributeType type) const {
-    const auto value = radius::test::parsed(bytes).first(type);
-    return value ? std::string(as_text(*value)) : "none";
-  }
-  bool has(radius::AttributeType type) const { return radius::test::parsed(bytes).has(type); }
-  ByteVector bytes;
-};
+using test::Record;
 
 struct World {
   World(std::size_t max_kept = 100)

@@ -68,7 +68,7 @@ TunnelValue full_value() {
   session.last_packet_ago = 1s;
   session.packets_in = ~0ULL;
   session.bytes_out = 1ULL << 33U;
-  session.accounting = AccountingFacts{"a-1", {{0, 1}, {}}, 1'790'000'000, 300s, true};
+  session.accounting = AccountingFacts{"alice@example.net", "a-1", {{0, 1}, {}}, 1'790'000'000, 300s, true};
   return out;
 }
 

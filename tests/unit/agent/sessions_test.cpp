@@ -1,108 +1,20 @@
-#include "backend-agent/app/sessions.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/text.hpp"
-#include "tests/unit/proto/seeded_random.hpp"
+#include "tests/unit/agent/accounting_record.hpp"
+#include "tests/unit/agent/sessions_world.hpp"
 
 namespace sluice::agent {
 namespace {
 
-/// Answers when the test says so.
-class SlowAuthenticator final : public Authenticator {
- public:
-  void authenticate(AuthAttempt attempt, Done done) override {
-    attempts.push_back(std::move(attempt));
-    waiting.push_back(std::move(done));
-  }
-  void forget(SessionSerial session) override { forgotten.push_back(session); }
-  void answer(std::size_t which, bool accepted, std::optional<IpAddress> address = std::nullopt,
-              radius::Grant grant = {}) {
-    AuthDecision decision;
-    decision.verdict.accepted = accepted;
-    decision.verdict.cause = accepted ? "" : "wrong-password";
-    decision.grant = std::move(grant);
-    decision.grant.address = address;
-    waiting.at(which)(std::move(decision));
-  }
-  std::vector<AuthAttempt> attempts;
-  std::vector<Done> waiting;
-  std::vector<SessionSerial> forgotten;
-};
-
-PoolsSettings pool_settings() {
-  PoolsSettings out;
-  out.ranges = {*parse_range("10.99.0.2-10.99.0.3")};
-  out.named = {{"staff", {*parse_range("10.98.0.2-10.98.0.3")}, {"example.net"}}};
-  return out;
-}
-
-struct World {
-  explicit World(const PoolsSettings& settings = pool_settings()) : pool(settings, {}) {
-    const Endpoint client = *Endpoint::parse("203.0.113.9:4500");
-    tunnel.key = {ChannelId(1), RelayId(2)};
-    tunnel.client = client;
-  }
-  void ask(std::uint64_t serial, std::string user) {
-    AuthAsked asked;
-    asked.session = SessionSerial(serial);
-    asked.tunnel = tunnel;
-    asked.request.user = std::move(user);
-    asked.request.attempt = ppp::AttemptId(++attempts);
-    sessions.on_auth(std::move(asked));
-  }
-  void end(std::uint64_t serial, std::string cause = "user-request") {
-    SessionGone gone;
-    gone.session = SessionSerial(serial);
-    gone.tunnel = tunnel.key;
-    gone.cause = std::move(cause);
-    gone.was_up = true;
-    sessions.on_gone(gone);
-  }
-  const AuthDecided& decided(std::size_t which) const { return std::get<AuthDecided>(posted.at(which)); }
-
-  std::uint32_t attempts = 0;
-  TunnelSpec tunnel;
-  SlowAuthenticator authenticator;
-  Pools pool;
-  Instant now{std::chrono::hours(1)};
-  std::vector<Command> posted;
-  std::vector<channel::SessionUp> ups;
-  std::vector<channel::SessionDown> downs;
-  std::vector<std::pair<std::string, bool>> fixed;
-  std::vector<std::string> steered;
-  test::SeededRandom random{1};
-  std::vector<radius::Draft> records;
-  Accounting accounting{AccountingContext{
-      .nas = {"agent1", std::nullopt},
-      .random = random,
-      .send = [this](radius::Draft draft, std::function<void(bool)>) { records.push_back(std::move(draft)); },
-      .ask_counters = [](SessionSerial) {},
-      .unix_seconds = [] { return std::int64_t{1700000000}; }}};
-  Sessions sessions{SessionsContext{
-      .authenticator = authenticator,
-      .pools = pool,
-      .accounting = &accounting,
-      .common = {IpAddress::v4(0x0a630001), {}, {}, {}, {}, {}, {}},
-      .dns6 = {},
-      .interim = {},
-      .session_prefix = "run-",
-      .now = [this] { return now; },
-      .unix_seconds = [] { return std::int64_t{1700000000}; },
-      .post = [this](Command command) { posted.push_back(std::move(command)); },
-      .session_up = [this](ChannelId, const channel::SessionUp& up) { ups.push_back(up); },
-      .session_down = [this](ChannelId, const channel::SessionDown& down) { downs.push_back(down); },
-      .called = [](ChannelId) { return std::string("edge1"); },
-      .route = [this](const Prefix& p, bool in_use) { fixed.emplace_back(p.to_string(), in_use); },
-      .steer =
-          [this](const Prefix& p, SessionSerial session, bool in_use) {
-            steered.push_back(p.to_string() + (in_use ? " to " : " from ") + std::to_string(session.value()));
-          }}};
-};
+using test::opened;
+using test::pool_settings;
+using test::request_for;
+using test::SessionsWorld;
 
 TEST(Sessions, AcceptedClientGetsAnAddressThatComesBackAtTheEnd) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "alice");
   EXPECT_EQ(world.authenticator.attempts.at(0).caller.client, world.tunnel.client);
   EXPECT_TRUE(world.posted.empty());
@@ -117,7 +29,7 @@ TEST(Sessions, AcceptedClientGetsAnAddressThatComesBackAtTheEnd) {
 }
 
 TEST(Sessions, RefusedClientGetsNone) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "alice");
   world.authenticator.answer(0, false);
   EXPECT_FALSE(world.decided(0).verdict.accepted);
@@ -126,7 +38,7 @@ TEST(Sessions, RefusedClientGetsNone) {
 }
 
 TEST(Sessions, RefusedClientDoesNotHearWhatTheOperatorDoes) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "alice");
   world.authenticator.waiting.at(0)(
       refused("unknown-user", "server 10.0.0.5 knows no alice", "Authentication failed"));
@@ -135,7 +47,7 @@ TEST(Sessions, RefusedClientDoesNotHearWhatTheOperatorDoes) {
 }
 
 TEST(Sessions, ExhaustedPoolIsARefusalWithItsOwnCause) {
-  World world;
+  SessionsWorld world;
   for (std::uint64_t i = 1; i <= 3; ++i) {
     world.ask(i, "user" + std::to_string(i));
     world.authenticator.answer(i - 1, true);
@@ -147,7 +59,7 @@ TEST(Sessions, ExhaustedPoolIsARefusalWithItsOwnCause) {
 }
 
 TEST(Sessions, VerdictForASessionThatIsGoneTakesNoAddress) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "alice");
   world.end(1);
   world.authenticator.answer(0, true);
@@ -156,7 +68,7 @@ TEST(Sessions, VerdictForASessionThatIsGoneTakesNoAddress) {
 }
 
 TEST(Sessions, VerdictOnAnEarlierAttemptLetsNobodyIn) {
-  World world;
+  SessionsWorld world;
   const IpAddress own = *IpAddress::parse("10.200.0.5");
   world.ask(1, "mallory");
   world.ask(1, "bob");
@@ -171,7 +83,7 @@ TEST(Sessions, VerdictOnAnEarlierAttemptLetsNobodyIn) {
 }
 
 TEST(Sessions, AcceptThatTheLinkDidNotLiveToSeeGivesTheNextUserNothing) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "mallory");
   world.authenticator.answer(0, true, IpAddress::parse("10.200.0.5"));
   world.ask(1, "bob");
@@ -181,7 +93,7 @@ TEST(Sessions, AcceptThatTheLinkDidNotLiveToSeeGivesTheNextUserNothing) {
 }
 
 TEST(Sessions, WhoIsAskedForAnewStaysWhoWasLetIn) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "alice");
   world.authenticator.answer(0, true);
   SessionOpened up;
@@ -198,7 +110,7 @@ TEST(Sessions, WhoIsAskedForAnewStaysWhoWasLetIn) {
 }
 
 TEST(Sessions, UserWithAFixedAddressTakesItOverFromItsOldSession) {
-  World world;
+  SessionsWorld world;
   const IpAddress own = *IpAddress::parse("10.200.0.5");
   world.ask(1, "bob");
   world.authenticator.answer(0, true, own);
@@ -226,7 +138,7 @@ TEST(Sessions, UsersOwnPrefixIsNeverOutTwice) {
   PoolsSettings settings;
   settings.ranges = {*parse_range("10.99.0.2-10.99.0.9")};
   settings.ipv6 = {*Prefix::parse("2001:db8:4::/63")};
-  World world(settings);
+  SessionsWorld world(settings);
   world.ask(1, "alice");
   world.authenticator.answer(0, true);
   ASSERT_TRUE(world.decided(0).addresses->v6);
@@ -251,7 +163,7 @@ TEST(Sessions, UsersOwnPrefixIsNeverOutTwice) {
 }
 
 TEST(Sessions, UserWhoRedialsKeepsHisPrefixAndHisRoutes) {
-  World world;
+  SessionsWorld world;
   const auto grant = [] {
     auto out = with_prefixes("", "2001:db8:77::/56");
     out.routes = {*Prefix::parse("192.168.7.0/24"), *Prefix::parse("0.0.0.0/0")};
@@ -272,7 +184,7 @@ TEST(Sessions, UserWhoRedialsKeepsHisPrefixAndHisRoutes) {
 }
 
 TEST(Sessions, ServerMayNameTheUserAnew) {
-  World world;
+  SessionsWorld world;
   radius::Grant grant;
   grant.user = "alice@example.net";
   world.ask(1, "anonymous");
@@ -289,7 +201,7 @@ TEST(Sessions, ServerMayNameTheUserAnew) {
 }
 
 TEST(Sessions, RouteOfTwoSessionsStaysUntilBothHaveEnded) {
-  World world;
+  SessionsWorld world;
   for (std::uint64_t i = 1; i <= 2; ++i) {
     radius::Grant grant;
     grant.routes = {*Prefix::parse("192.168.7.0/24")};
@@ -303,7 +215,7 @@ TEST(Sessions, RouteOfTwoSessionsStaysUntilBothHaveEnded) {
 }
 
 TEST(Sessions, SessionUpIsToldToItsEdge) {
-  World world;
+  SessionsWorld world;
   SessionOpened opened;
   opened.tunnel = world.tunnel.key;
   opened.id = SessionId(9);
@@ -317,14 +229,8 @@ TEST(Sessions, SessionUpIsToldToItsEdge) {
   EXPECT_EQ(world.ups[0].started_at, 1700000000U);
 }
 
-SessionOpened opened(std::uint64_t serial) {
-  SessionOpened out;
-  out.session = SessionSerial(serial);
-  return out;
-}
-
 TEST(Sessions, GrantBecomesAddressesAndPolicy) {
-  World world;
+  SessionsWorld world;
   radius::Grant grant;
   grant.pool = "staff";
   grant.rate_up = 1000;
@@ -348,7 +254,7 @@ TEST(Sessions, GrantBecomesAddressesAndPolicy) {
 }
 
 TEST(Sessions, RealmChoosesThePoolAndAnUnknownPoolIsARefusal) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "bob@Example.NET");
   world.authenticator.answer(0, true);
   EXPECT_EQ(world.decided(0).addresses->remote.to_string(), "10.98.0.2");
@@ -360,7 +266,7 @@ TEST(Sessions, RealmChoosesThePoolAndAnUnknownPoolIsARefusal) {
 }
 
 TEST(Sessions, AddressInSomebodyElsesHandsIsARefusal) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "alice");
   world.authenticator.answer(0, true);
   world.ask(2, "bob");
@@ -370,7 +276,7 @@ TEST(Sessions, AddressInSomebodyElsesHandsIsARefusal) {
 }
 
 TEST(Sessions, ChallengePassesWithoutADecision) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "alice");
   AuthDecision decision;
   decision.verdict.more = true;
@@ -382,7 +288,7 @@ TEST(Sessions, ChallengePassesWithoutADecision) {
 }
 
 TEST(Sessions, AccountingFollowsASessionThatWasUpAndNoOther) {
-  World world;
+  SessionsWorld world;
   world.ask(1, "alice");
   world.authenticator.answer(0, true);
   world.ask(2, "bob");
@@ -394,15 +300,8 @@ TEST(Sessions, AccountingFollowsASessionThatWasUpAndNoOther) {
   EXPECT_EQ(world.records.size(), 2U);
 }
 
-radius::DynamicRequest request_for(std::string user, bool disconnect) {
-  radius::DynamicRequest out;
-  out.user = std::move(user);
-  out.disconnect = disconnect;
-  return out;
-}
-
 TEST(Sessions, DisconnectEndsWhomItNamesAlone) {
-  World world;
+  SessionsWorld world;
   for (std::uint64_t i = 1; i <= 2; ++i) {
     world.ask(i, i == 1 ? "alice" : "bob");
     world.authenticator.answer(i - 1, true);
@@ -419,7 +318,7 @@ TEST(Sessions, DisconnectEndsWhomItNamesAlone) {
 }
 
 TEST(Sessions, ChangeTouchesOnlyWhatItNames) {
-  World world;
+  SessionsWorld world;
   radius::Grant grant;
   grant.rate_up = 1000;
   grant.rate_down = 2000;
@@ -435,7 +334,7 @@ TEST(Sessions, ChangeTouchesOnlyWhatItNames) {
 }
 
 TEST(Sessions, PacketsForAllThatIsASessionsAreLedToItFromTheVerdictToTheEnd) {
-  World world;
+  SessionsWorld world;
   world.ask(5, "alice");
   radius::Grant grant;
   grant.routes = {*Prefix::parse("10.77.0.0/24")};
@@ -448,6 +347,55 @@ TEST(Sessions, PacketsForAllThatIsASessionsAreLedToItFromTheVerdictToTheEnd) {
   world.end(5);
   EXPECT_THAT(world.steered,
               UnorderedElementsAre("10.77.0.0/24 from 5", "192.0.2.7/32 from 5", "2001:db8:7::/56 from 5"));
+}
+
+TEST(Sessions, ReplacedSessionThatProvesItselfAgainTakesNothingBack) {
+  SessionsWorld world;
+  const IpAddress own = *IpAddress::parse("10.200.0.5");
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    world.ask(i, "bob");
+    world.authenticator.answer(i - 1, true, own);
+  }
+  world.ask(1, "bob");  // it has not heard of its end yet
+  world.authenticator.answer(2, true, own);
+  EXPECT_EQ(world.decided(3).verdict.cause, "replaced");
+  EXPECT_EQ(world.posted.size(), 4U) << "the newer session is left in peace";
+  EXPECT_EQ(world.fixed.back(), (std::pair<std::string, bool>{"10.200.0.5/32", true}));
+}
+
+TEST(Sessions, ClassOfACoaOrADisconnectGoesIntoAccounting) {
+  SessionsWorld world;
+  radius::Grant grant;
+  grant.classes = {{'o', 'l', 'd'}};
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    world.ask(i, i == 1 ? "alice" : "bob");
+    world.authenticator.answer(i - 1, true, std::nullopt, grant);
+    world.sessions.on_opened(opened(i));
+  }
+  for (const bool disconnect : {false, true}) {
+    auto request = request_for(disconnect ? "bob" : "alice", disconnect);
+    request.change.classes = {{'n', 'e', 'w'}};
+    EXPECT_EQ(world.sessions.on_dynamic(request), radius::ErrorCause::kNone);
+  }
+  world.end(1);
+  world.end(2, "admin-reset");
+  for (const std::size_t stop : {2, 3})
+    EXPECT_EQ(test::Record(world.records.at(stop)).text(radius::attr::kClass), "new");
+}
+
+TEST(Sessions, RoutesOfARenegotiatedLinkStayWhatTheyWere) {
+  SessionsWorld world;
+  radius::Grant grant;
+  grant.routes = {*Prefix::parse("192.168.7.0/24")};
+  world.ask(1, "bob");
+  world.authenticator.answer(0, true, std::nullopt, grant);
+  grant.routes = {*Prefix::parse("192.168.8.0/24")};
+  grant.rate_up = 1000;
+  world.ask(1, "bob");
+  world.authenticator.answer(1, true, std::nullopt, grant);
+  EXPECT_EQ(world.decided(1).policy.routes, world.decided(0).policy.routes);
+  EXPECT_EQ(world.decided(1).policy.rate_up, 1000U);
+  EXPECT_EQ(world.fixed.size(), 1U);
 }
 
 }  // namespace
