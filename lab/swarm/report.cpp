@@ -105,9 +105,15 @@ std::string to_table(const Report& r) {
 }
 
 std::string progress_line(const Report& r) {
-  return print("%.1f s: %u of %u up, %u connecting, %llu failed, %llu cut off, %llu connections",
-               seconds(r.elapsed), r.up, r.clients, r.connecting, static_cast<unsigned long long>(r.failed),
-               static_cast<unsigned long long>(r.lost), static_cast<unsigned long long>(r.connected));
+  std::string out =
+      print("%.1f s: %u of %u up, %u connecting, %llu failed, %llu cut off, %llu connections",
+            seconds(r.elapsed), r.up, r.clients, r.connecting, static_cast<unsigned long long>(r.failed),
+            static_cast<unsigned long long>(r.lost), static_cast<unsigned long long>(r.connected));
+  const auto sent = r.undisturbed.sent + r.disturbed.sent;
+  if (sent == 0) return out;
+  return out + print(", %llu of %llu echoes answered",
+                     static_cast<unsigned long long>(r.undisturbed.answered + r.disturbed.answered),
+                     static_cast<unsigned long long>(sent));
 }
 
 }  // namespace sluice::swarm

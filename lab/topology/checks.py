@@ -110,7 +110,7 @@ def rekey(lab: Lab, seconds: int = 60, rate: int = 2_000_000) -> str:
     return f"{rekeys} rekeys in {seconds} s, {pings.sent} pings, {pings.lost} lost, {(up.size + down.size) / 1e6:.0f} MB"
 
 
-def _told(client: Client, marks: tuple[int, int, int], since: float) -> float:
+def told(client: Client, marks: tuple[int, int, int], since: float) -> float:
     """Seconds from `since` until the client heard, by StopCCN or DELETE, that its connection is over."""
     l2tp, ike, events = marks
 
@@ -151,8 +151,8 @@ def _lose_agent(lab: Lab, how: signal.Signals) -> str:
         noticed = time.monotonic() - killed
         demand(noticed <= NOTICE, f"the edge noticed after {noticed:.2f} s; it must within {NOTICE:g} s")
         report.good(f"the edge noticed after {noticed:.2f} s: {line.string.strip()}")
-        told = max(_told(client, marks[client.name], killed) for client in victims)
-        report.good(f"{len(victims)} client(s) of {victims_agent.name} were told within {told:.2f} s")
+        heard = max(told(client, marks[client.name], killed) for client in victims)
+        report.good(f"{len(victims)} client(s) of {victims_agent.name} were told within {heard:.2f} s")
         for client in victims:
             client.forget()
         links = together(Client.dial, victims)
@@ -166,7 +166,7 @@ def _lose_agent(lab: Lab, how: signal.Signals) -> str:
         report.good(f"{len(others)} client(s) of other agents lost no ping meanwhile")
     lab.agents.remove(victims_agent)
     ping_all(lab)
-    return f"noticed after {noticed:.2f} s, clients told after {told:.2f} s, redial {max(link.seconds for link in links):.1f} s"
+    return f"noticed after {noticed:.2f} s, clients told after {heard:.2f} s, redial {max(link.seconds for link in links):.1f} s"
 
 
 def _expect_refusal(client: Client, timeout: float) -> NotConnected:

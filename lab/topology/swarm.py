@@ -1,6 +1,7 @@
 """sluice-swarm in the lab: many clients of one edge, from one namespace."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -57,6 +58,11 @@ class Swarm:
     def wait_down(self, timeout: float, mark: int = 0) -> None:
         """Until one of those that were up is not."""
         self.log.wait(rf": (?!{self.clients} )\d+ of \d+ up", timeout, mark)
+
+    def answered(self) -> int:
+        """Echoes, as it said last."""
+        said = [found for line in self.log.lines[-5:] if (found := re.search(r", (\d+) of \d+ echoes", line))]
+        return int(said[-1][1]) if said else 0
 
     def finish(self, patience: float = 60, end: bool = True) -> dict[str, Any]:
         """Has them hang up (or waits for the end of their cycles); what the run came to."""

@@ -20,7 +20,14 @@ from topology.product import TARGETS  # noqa: E402
 TOOLS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.cpp")))  # programs that the scenarios use
 E2E_PATIENCE = 400  # seconds; the longest takes about 100
 # Scenarios that last minutes by themselves; here they run in a short form.
-SHORT = {"ike-rekey": ["--seconds", "25"], "ike-flood": ["--seconds", "10"]}
+SHORT = {
+    "ike-rekey": ["--seconds", "25"],
+    "ike-flood": ["--seconds", "10"],
+    "swarm": ["--clients", "300"],
+    "swarm-cycles": ["--cycles", "1600"],
+    "agent-dies": ["--clients", "60"],
+    "two-edges": ["--clients", "40"],
+}
 # Guests wait more than they work, so that two cores carry two runs at once; but not where a rate under load is measured, nor where
 # the newest run has to be one's own.
 AT_ONCE = 2

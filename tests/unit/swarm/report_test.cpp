@@ -41,7 +41,8 @@ TEST(Report, JsonHoldsWhatScenariosAsk) {
 TEST(Report, TableAndProgressSayHowManyAreUp) {
   const auto report = some_report();
   EXPECT_EQ(progress_line(report),
-            "12.0 s: 299 of 300 up, 0 connecting, 1 failed, 100 cut off, 400 connections");
+            "12.0 s: 299 of 300 up, 0 connecting, 1 failed, 100 cut off, 400 connections, 1480 of 1500 "
+            "echoes answered");
   const auto table = to_table(report);
   EXPECT_NE(table.find("300 clients: 299 up at the end"), std::string::npos) << table;
   EXPECT_NE(table.find("100 x the tunnel was ended"), std::string::npos) << table;
