@@ -107,10 +107,13 @@ class Process:
             pass
 
     def wait(self, timeout: float) -> int:
+        """Its exit code, once its last words are in the log too."""
         try:
-            return self._popen.wait(timeout)
+            code = self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
             raise Failed(f"{self.name} did not end within {timeout:g} s") from None
+        self._reader.join(2)  # a child of its own may hold the pipe open for longer
+        return code
 
     def stop(self, timeout: float = 5) -> None:
         """SIGTERM, then SIGKILL for it and its children."""
