@@ -46,6 +46,7 @@ class Plan:
     product: bool = True  # False leaves the edge's public address to the reference server
     swarm: int = 0  # users and addresses for so many clients of sluice-swarm, and a place for it; no captures of what they send
     ike_settings: str = ""  # more of the edges' [ike]
+    channel_settings: str = ""  # more of the edges' [channel]
     more_edges: tuple[EdgePlace, ...] = ()  # edges besides the usual one, that every agent serves, too
 
 
@@ -183,9 +184,9 @@ class Lab:
         make_certificates(self.run.folder / "certs", [*(place.name for place in self._places()), *(f"agent{n}" for n in range(1, self.plan.agents + 1))])
         if self.plan.edge_files:
             self.plan.edge_files(self.run.path("edge", "x").parent)
-        self._edge = Edge(self.run, self.spaces["edge"], self.plan.edge_settings, EDGE1, self.plan.ike_settings)
+        self._edge = Edge(self.run, self.spaces["edge"], self.plan.edge_settings, EDGE1, self.plan.ike_settings, self.plan.channel_settings)
         for place in self.plan.more_edges:
-            self.more_edges.append(Edge(self.run, self.spaces[place.name], self.plan.edge_settings, place, self.plan.ike_settings))
+            self.more_edges.append(Edge(self.run, self.spaces[place.name], self.plan.edge_settings, place, self.plan.ike_settings, self.plan.channel_settings))
         settings = radius.agent_settings(str(self.run.folder)) if self.plan.radius else ""
         settings += self.plan.agent_settings
         if self.plan.before_agents:

@@ -49,7 +49,7 @@ def plugin() -> Path:
     return found[0]
 
 
-def edge_config(run_: Run, place: EdgePlace = EDGE1, ike_settings: str = "") -> str:
+def edge_config(run_: Run, place: EdgePlace = EDGE1, ike_settings: str = "", channel_settings: str = "") -> str:
     folder = run_.folder
     users = 'users = "ike-users.toml"\n' if (folder / "edge" / "ike-users.toml").exists() else ""
     return f"""
@@ -69,6 +69,7 @@ plugin = "{plugin()}"
 {users}{ike_settings}
 [channel]
 listen = "{place.core}:4600"
+{channel_settings}
 
 [tls]
 ca = "{folder}/certs/ca.crt"
@@ -125,12 +126,12 @@ def users_file(count: int, swarm: int = 0) -> str:
 
 
 class Edge:
-    def __init__(self, run_: Run, namespace: Namespace, settings: str = "", place: EdgePlace = EDGE1, ike_settings: str = "") -> None:
+    def __init__(self, run_: Run, namespace: Namespace, settings: str = "", place: EdgePlace = EDGE1, ike_settings: str = "", channel_settings: str = "") -> None:
         self._run = run_
         self._namespace = namespace
         self.place = place
         run_.write("edge/psk", PSK + "\n")
-        self._config = run_.write(f"{namespace.name}/edge.toml", edge_config(run_, place, ike_settings) + settings)
+        self._config = run_.write(f"{namespace.name}/edge.toml", edge_config(run_, place, ike_settings, channel_settings) + settings)
         self.process = self._launch()
 
     def _launch(self) -> Process:
