@@ -13,9 +13,9 @@
 #include <variant>
 #include <vector>
 
+#include "base/app/unix_listener.hpp"
 #include "base/text.hpp"
 #include "vici/server_core.hpp"
-#include "vici/shell/unix_listener.hpp"
 
 namespace sluice::vici {
 namespace asio = boost::asio;
@@ -105,13 +105,13 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   void close_if_slow(const ConnectionPtr& connection);
 
   Acceptor acceptor_;
-  UnixListener listener_;
+  app::UnixListener listener_;
 };
 
 std::optional<Error> Server::Impl::start() {
   if (acceptor_.is_open()) return std::nullopt;
-  auto listener = open_unix_listener(options_);
-  if (!listener) return listener.error();
+  auto listener = app::open_unix_listener({options_.path, options_.mode, options_.owner, options_.group});
+  if (!listener) return Error{ErrorKind::kAddress, listener.error()};
   listener_.device = listener->device;
   listener_.inode = listener->inode;
   acceptor_.assign(asio::local::stream_protocol(), listener->fd.release());
@@ -123,7 +123,7 @@ void Server::Impl::stop() {
   if (acceptor_.is_open()) {
     boost::system::error_code ignored;
     acceptor_.close(ignored);
-    remove_unix_listener(options_.path, listener_);
+    app::remove_unix_listener(options_.path, listener_);
   }
   const auto open = connections_;
   for (const auto& connection : open) close(connection);

@@ -1,4 +1,4 @@
-#include "vici/shell/unix_listener.hpp"
+#include "base/app/unix_listener.hpp"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,14 +11,14 @@
 
 #include "base/text.hpp"
 
-namespace sluice::vici {
+namespace sluice::app {
 namespace {
 
 constexpr int kBacklog = 64;
 constexpr std::string_view kTemporary = ".new";
 
-Failure<Error> failure(const std::string& path, const std::string& cause) {
-  return Failure{Error{ErrorKind::kAddress, "cannot open the socket " + escaped(path) + ": " + cause}};
+Failure<std::string> failure(const std::string& path, const std::string& cause) {
+  return Failure{"cannot open the socket " + escaped(path) + ": " + cause};
 }
 std::string reason(int fault) {
   return std::generic_category().message(fault);
@@ -31,8 +31,8 @@ sockaddr_un address_of(const std::string& path) {
   return address;
 }
 
-app::UniqueFd unix_socket() {
-  return app::UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+UniqueFd unix_socket() {
+  return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 /// Why the path cannot be taken; empty when it is free or holds a dead socket.
@@ -52,7 +52,7 @@ std::string occupied(const std::string& path) {
 
 }  // namespace
 
-Result<UnixListener, Error> open_unix_listener(const ServerOptions& options) {
+Result<UnixListener, std::string> open_unix_listener(const UnixListenerOptions& options) {
   const std::string temporary = options.path + std::string(kTemporary);
   if (!options.path.starts_with('/') || temporary.size() >= sizeof(sockaddr_un::sun_path)) {
     return failure(options.path, "it must be an absolute path of at most 103 bytes");
@@ -90,4 +90,4 @@ void remove_unix_listener(const std::string& path, const UnixListener& listener)
   if (found.st_dev == listener.device && found.st_ino == listener.inode) ::unlink(path.c_str());
 }
 
-}  // namespace sluice::vici
+}  // namespace sluice::app
