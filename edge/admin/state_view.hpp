@@ -89,6 +89,7 @@ struct BackendView {
   std::optional<std::chrono::microseconds> rtt;
   std::optional<std::chrono::milliseconds> report_age;  ///< since its last load report
   UnixSeconds connected_since = 0;
+  UnixSeconds certificate_expires = 0;
   std::string carrier;  ///< "udp" or "tls"
   std::string software;
   L2tpState l2tp = L2tpState::kUnknown;
@@ -156,6 +157,13 @@ struct IkeProbeView {
   UnixSeconds checked_at = 0;
 };
 
+/// The edge's certificate on the channel.
+struct CertificateView {
+  std::string name, serial;
+  UnixSeconds expires_at = 0;
+  UnixSeconds crl_next_update = 0;  ///< 0: no revocation list
+};
+
 struct StatsView {
   UnixSeconds started_at = 0;
   std::uint32_t workers = 0;
@@ -166,6 +174,7 @@ struct StatsView {
   std::uint32_t backends_up = 0, backends_total = 0;
   std::uint64_t drops = 0;
   TrafficView traffic;
+  CertificateView certificate;
 };
 
 /// The edge's state, as values taken at the call. Some of it may be missing (a worker that did not answer):

@@ -98,6 +98,7 @@ Message to_message(const BackendView& b) {
       .add("carrier", cut(b.carrier))
       .add("software", cut(b.software));
   out.add("l2tp", name_of(b.l2tp)).add("l2tp-checked", b.l2tp_checked);
+  if (b.certificate_expires != 0) out.add("certificate-expires", b.certificate_expires);
   if (!b.l2tp_text.empty()) out.add("l2tp-text", cut(b.l2tp_text));
   return out;
 }
@@ -173,6 +174,11 @@ Message to_message(const StatsView& s, UnixSeconds now) {
   out.open("backends").add("up", s.backends_up).add("total", s.backends_total);
   out.add("drops", s.drops);
   out.add_section("traffic", traffic_message(s.traffic));
+  out.open("certificate")
+      .add("name", s.certificate.name)
+      .add("serial", s.certificate.serial)
+      .add("expires-at", s.certificate.expires_at)
+      .add("crl-next-update", s.certificate.crl_next_update);
   return out;
 }
 

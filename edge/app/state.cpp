@@ -166,6 +166,7 @@ BackendView Edge::backend_view(const Backend& backend) const {
   view.packets_per_second = backend.load.packets_per_second;
   view.free_addresses = backend.load.free_addresses;
   view.draining = backend.load.draining;
+  if (backend.channel != nullptr) view.certificate_expires = backend.channel->peer().expires_at;
   view.connected_since = backend.connected_since;
   view.carrier = "udp";
   view.software = backend.hello.software;
@@ -289,6 +290,10 @@ StatsView Edge::stats() const {
   view.backends_up = static_cast<std::uint32_t>(backends_->alive());
   view.ready = ike_ready_ && ike_probe_->latest().health != IkeHealth::kSilent && view.backends_up > 0;
   for (const auto& drop : drops()) view.drops += drop.count;
+  if (identity_) {
+    const auto& self = identity_->self();
+    view.certificate = {self.name, self.serial, self.expires_at, identity_->crl_next_update()};
+  }
   for (const auto& [id, relay] : relays_->all()) {
     const auto traffic = traffic_of(*relay.stats);
     view.traffic.packets_in += traffic.packets_in;

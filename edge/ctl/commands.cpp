@@ -11,6 +11,7 @@
 #include "base/app/system_random.hpp"
 #include "base/text.hpp"
 #include "edge/ctl/json.hpp"
+#include "edge/ctl/pki.hpp"
 #include "edge/ctl/psk.hpp"
 #include "edge/ctl/query.hpp"
 #include "edge/ctl/views.hpp"
@@ -20,8 +21,8 @@ namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
-constexpr std::array<std::string_view, 7> kCommands{"sessions", "backends", "peers",  "drops",
-                                                    "probe",    "psk",      "version"};
+constexpr std::array<std::string_view, 9> kCommands{"sessions", "backends", "peers", "drops", "probe",
+                                                    "psk",      "version",  "pki",   "stats"};
 // A probe may take its 5 s; the daemon is silent meanwhile.
 constexpr double kProbeTimeout = 15;
 
@@ -164,6 +165,17 @@ int version(const Options& options, const Surroundings& to) {
   return answer.error ? complain(to, *answer.error, options) : kOk;
 }
 
+int stats(const Options& options, const Surroundings& to) {
+  const auto answer = ask(question_of(options, "stats", ""));
+  if (answer.error) return complain(to, *answer.error, options);
+  if (options.json) {
+    to.out << to_text({{"schema", "sluice.stats/1"}, {"stats", to_json(answer.last)}});
+  } else {
+    to.out << stats_text(answer.last, now_seconds());
+  }
+  return kOk;
+}
+
 int probe(Options options, const Surroundings& to) {
   options.timeout = std::max(options.timeout, kProbeTimeout);
   options.filters = {{"name", options.probed}};
@@ -217,7 +229,7 @@ int probe_ike(Options options, const Surroundings& to) {
 /// The command line. Filters are kept under the daemon's own argument names.
 class CommandLine {
  public:
-  explicit CommandLine(Options& options) : options_(options) {
+  CommandLine(Options& options, PkiCommands& pki) : options_(options) {
     app_.name("sluicectl");
     app_.require_subcommand(1);
     app_.fallthrough();
@@ -257,6 +269,8 @@ class CommandLine {
     app_.add_subcommand("psk", "pre-shared keys")
         ->require_subcommand(1)
         ->add_subcommand("generate", "prints a new one, strong and fit to be typed");
+    app_.add_subcommand("stats", "the edge as a whole: readiness, counts, its certificate's dates");
+    pki.add_to(app_);
     app_.add_subcommand("version", "versions of this program and of the running edge");
     app_.footer(
         "Exit codes: 0 done, 1 the daemon refused, 2 wrong command line, 3 no daemon answers, 4 incomplete.");
@@ -304,7 +318,8 @@ class CommandLine {
 int run(std::vector<std::string> words, const Surroundings& surroundings) {
   Options options;
   if (!surroundings.socket_from_environment.empty()) options.socket = surroundings.socket_from_environment;
-  CommandLine line(options);
+  PkiCommands pki;
+  CommandLine line(options, pki);
   if (const auto code = line.parse(std::move(words), surroundings)) return *code;
   int code = kFailed;
   if (line.chosen() == "version") {
@@ -313,6 +328,10 @@ int run(std::vector<std::string> words, const Surroundings& surroundings) {
     app::SystemRandom random;
     surroundings.out << generate_psk(random).text() << "\n";
     code = kOk;
+  } else if (line.chosen() == "stats") {
+    code = stats(options, surroundings);
+  } else if (line.chosen() == "pki") {
+    code = pki.run(options.json, surroundings);
   } else if (line.chosen() == "probe") {
     code = options.probes_ike ? probe_ike(options, surroundings) : probe(options, surroundings);
   } else {

@@ -21,13 +21,28 @@ const std::set<std::string_view> kNumbers{
     "replayed", "unauthentic",   "malformed",          "sa-count",       "count",           "ike.version",
     "took-ms",  "l2tp-checked",
 };
-const std::set<std::string_view> kFlags{"nat", "draining", "encap"};
+// Of `stats` and of certificates.
+const std::set<std::string_view> kMoreNumbers{"certificate-expires",
+                                              "expires-at",
+                                              "crl-next-update",
+                                              "checked",
+                                              "running-seconds",
+                                              "since",
+                                              "peers",
+                                              "sas",
+                                              "drops",
+                                              "workers.total",
+                                              "backends.total",
+                                              "backends.up"};
+const std::set<std::string_view> kFlags{"nat", "draining", "encap", "ready", "ike-ready"};
 // Sections that are a list of like things under running numbers.
 const std::set<std::string_view> kArrays{"sas"};
 
 ordered_json value_json(const vici::Message& parent, const std::string& section, const std::string& name) {
   // The first of a name counts, as for every reader of vici.
-  if (kNumbers.contains(name) || kNumbers.contains(section + "." + name)) {
+  const auto qualified = section + "." + name;
+  if (kNumbers.contains(name) || kNumbers.contains(qualified) || kMoreNumbers.contains(name) ||
+      kMoreNumbers.contains(qualified)) {
     if (const auto number = parent.number(name)) return *number;
   }
   if (kFlags.contains(name)) {

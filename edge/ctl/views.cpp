@@ -65,6 +65,14 @@ Cell problem(std::uint64_t count) {
   return {count_text(count), count > 0 ? Colour::kWarning : Colour::kNone};
 }
 
+/// Of a certificate that ends at `end`, how long it still lasts.
+Cell certificate_cell(std::uint64_t end, std::uint64_t now) {
+  constexpr std::uint64_t kSoon = 30 * 24 * 3600;
+  if (end == 0) return {"-"};
+  if (end <= now) return {"expired", Colour::kBad};
+  return {duration_text(end - now), end - now <= kSoon ? Colour::kWarning : Colour::kNone};
+}
+
 Colour state_colour(std::string_view state) {
   if (state == "up") return Colour::kGood;
   if (state == "down" || state == "no-l2tp") return Colour::kBad;
@@ -135,6 +143,7 @@ Table backends_table(const Rows& rows, std::uint64_t now) {
                {"REPORTED", kRight, 5},
                {"CONNECTED", kRight, 3},
                {"CARRIER", Align::kLeft, 2},
+               {"CERT ENDS IN", kRight, 2},
                {"SOFTWARE", Align::kLeft, 1, 8}});
   for (const auto& message : rows) {
     const Row row(message);
@@ -153,6 +162,7 @@ Table backends_table(const Rows& rows, std::uint64_t now) {
                {row.has("report-age-ms") ? delay_text(row.number("report-age-ms") * 1000) + " ago" : "-"},
                {row.age("connected-since", now)},
                {row.text("carrier")},
+               certificate_cell(row.number("certificate-expires"), now),
                {row.text("software")}});
   }
   return table;
@@ -250,6 +260,26 @@ Table drops_table(Rows rows, bool all) {
     table.add({{row.text("stage")}, {row.text("reason")}, {row.whole("count")}});
   }
   return table;
+}
+
+std::string stats_text(const Message& stats, std::uint64_t now) {
+  std::string out;
+  const auto add = [&](const std::string& name, const Message& of, std::string_view key) {
+    const Row row(of);
+    out += name + std::string(name.size() < 28 ? 28 - name.size() : 1, ' ') + row.text(key);
+    if (key == "expires-at" && row.number(key) != 0)
+      out += " (in " + certificate_cell(row.number(key), now).text + ")";
+    out += "\n";
+  };
+  for (const auto& entry : stats.entries()) {
+    if (entry.text()) add(entry.name, stats, entry.name);
+    if (const auto* section = entry.section()) {
+      for (const auto& inner : section->entries()) {
+        if (inner.text()) add(entry.name + "." + inner.name, *section, inner.name);
+      }
+    }
+  }
+  return out;
 }
 
 }  // namespace sluice::ctl

@@ -20,4 +20,7 @@ Table sas_table(const Rows& rows, std::uint64_t now);
 /// The most frequent first; reasons that never occurred only with `all`.
 Table drops_table(Rows rows, bool all);
 
+/// A line for each value of the daemon's `stats`.
+std::string stats_text(const vici::Message& stats, std::uint64_t now);
+
 }  // namespace sluice::ctl

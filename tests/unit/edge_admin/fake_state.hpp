@@ -58,6 +58,7 @@ struct FakeState final : StateView {
     backend.rtt = std::chrono::microseconds(830);
     backend.report_age = std::chrono::milliseconds(400);
     backend.connected_since = 1700000000;
+    backend.certificate_expires = 4102444800;
     backend.carrier = "udp";
     backend.software = "sluice-agent 0.1.0";
     backend_rows.push_back(backend);
@@ -117,6 +118,7 @@ struct FakeState final : StateView {
     out.backends_up = 1;
     out.backends_total = 2;
     out.drops = 1234571;
+    out.certificate = {"edge1", "0a1b", 4102444800, 0};
     return out;
   }
   std::string partial() const override { return missing; }

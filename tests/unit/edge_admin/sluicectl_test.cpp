@@ -271,5 +271,19 @@ TEST_F(Sluicectl, OutputThatCannotBeWrittenIsAFailure) {
   EXPECT_THAT(error.str(), HasSubstr("could not be written"));
 }
 
+TEST_F(Sluicectl, StatsTellWhenTheCertificateEnds) {
+  ASSERT_EQ(ctl({"stats"}), kOk) << error.str();
+  EXPECT_THAT(out.str(), AllOf(HasSubstr("certificate.name"), HasSubstr("edge1"), HasSubstr("(in "),
+                               HasSubstr("backends.up")));
+  ASSERT_EQ(ctl({"stats", "--json"}), kOk);
+  const auto stats = parsed();
+  EXPECT_EQ(stats["schema"], "sluice.stats/1");
+  EXPECT_EQ(stats["stats"]["certificate"]["expires_at"], 4102444800);
+  EXPECT_TRUE(stats["stats"]["ready"].is_boolean());
+  EXPECT_TRUE(stats["stats"]["backends"]["up"].is_number());
+  ASSERT_EQ(ctl({"backends", "--json"}), kOk);
+  EXPECT_EQ(parsed()["backends"][0]["certificate_expires"], 4102444800);
+}
+
 }  // namespace
 }  // namespace sluice::ctl
