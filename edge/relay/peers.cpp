@@ -39,6 +39,8 @@ Peers::Peers(PeersConfig config, PeersContext context)
 std::optional<Spi> Peers::allocate_spi(IkeSaId ike_sa, const std::string& peer_identity,
                                        const Endpoint& local, const Endpoint& remote) {
   Peer& peer = peer_for(ike_sa, peer_identity, local, remote);
+  // A client that comes back in the last moment of its grace time must not go before its SAs are there.
+  if (peer.bare_since) peer.bare_since = context_.now();
   for (int attempt = 0; attempt < kSpiAttempts; ++attempt) {
     const Spi spi((context_.random.u32() & ~worker_mask_) | peer.worker);
     if (spi.value() < kFirstSpi || reserved_.contains(spi)) continue;

@@ -126,6 +126,23 @@ TEST(Peers, RemovesAPeerOnlyAfterItsGraceTimeWithoutSas) {
   EXPECT_EQ(tables.peers.sa_count(), 0U);
 }
 
+TEST(Peers, AClientThatRedialsAtTheEndOfItsGraceTimeGetsItsSas) {
+  Tables tables;
+  const auto in = tables.dial_in(1, "203.0.113.5:40001");
+  const auto id = tables.peer_of(1);
+  const auto local = *Endpoint::parse("192.0.2.1:4500"), remote = *Endpoint::parse("203.0.113.5:40001");
+  tables.peers.ike_down(IkeSaId(1));
+  EXPECT_FALSE(tables.peers.remove_sa(in, true, local));
+  EXPECT_FALSE(tables.peers.remove_sa(Spi(0xc0000001U), false, remote));
+  tables.now += seconds(14);
+  const auto again = tables.peers.allocate_spi(IkeSaId(2), tables.peers.find(id)->identity, local, remote);
+  ASSERT_TRUE(again);
+  tables.now += seconds(2);
+  tables.peers.tick();
+  ASSERT_NE(tables.peers.find(id), nullptr) << "its SAs are on their way";
+  EXPECT_FALSE(tables.peers.add_sa(tables.spec(*again, 2, "203.0.113.5:40001", true, "x")));
+}
+
 TEST(Peers, EndsOrphanedSasOnlyAfterTheyWereIdleForLong) {
   Tables tables;
   tables.dial_in(1, "203.0.113.5:40001");
