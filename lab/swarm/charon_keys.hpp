@@ -20,7 +20,7 @@ namespace sluice::swarm {
 struct CharonKeysConfig {
   edge::IkeConfig ike;  ///< run_dir, psks, plugin_path, log_level, threads
   IpAddress edge;
-  int version = 2;  ///< of IKE
+  int version = 2;           ///< of IKE
   std::string ike_proposal;  ///< empty: a quick one of the version
   std::string esp_proposal = "aes128-sha1";
 };

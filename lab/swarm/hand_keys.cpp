@@ -273,7 +273,7 @@ void HandKeys::add_sas(ClientId client, Pair& pair) {
   const auto& suite = esp::suite(config_.suite);
   do {
     pair.to_client = Spi(random_.u32());
-  } while (pair.to_client.value() < kFirstSpi);
+  } while (pair.to_client.value() < kFirstSpi || !to_clients_.insert(pair.to_client).second);
   auto& own = own_[client];
   own.clear();
   for (const bool to_edge : {true, false}) {
@@ -302,6 +302,7 @@ void HandKeys::disconnect(ClientId client) {
   if (!pair) return;
   own_.erase(client);
   by_uid_.erase(pair.mapped().uid);
+  to_clients_.erase(pair.mapped().to_client);
   remove_sas(pair.mapped());
   tell_ike(pair.mapped(), false);
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/random.hpp"
@@ -87,6 +88,7 @@ class HandKeys final : public Keying {
   std::unordered_map<std::uint32_t, Request> requests_;
   std::unordered_map<ClientId, Pair> pairs_;
   std::unordered_map<std::uint32_t, ClientId> by_uid_;
+  std::unordered_set<Spi> to_clients_;  ///< SPIs in use: a client is known by its own
   /// Specs for the client's own end, until the edge has taken both.
   std::unordered_map<ClientId, std::vector<edge::SaSpec>> own_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

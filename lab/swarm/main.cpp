@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <fstream>
@@ -23,9 +25,19 @@ using namespace sluice::swarm;
 
 constexpr int kOk = 0, kFailed = 1, kUsage = 2, kCannotRun = 3;
 
+/// What --traffic names.
+struct Profile {
+  std::string_view name;
+  double rate;         ///< echoes a second and client
+  std::uint32_t size;  ///< octets of IP
+};
+constexpr std::array kProfiles{Profile{"idle", 0, 0}, Profile{"ping", 1, 84}, Profile{"rate", 50, 1000}};
+
 /// As given on the command line.
 struct Given {
-  std::string edge, sources = "0.0.0.0:20000", target, traffic = "idle", psk_file, password_file;
+  std::string edge, sources, target, traffic = "idle", psk_file, password_file;
+  double echo_rate = 0;         ///< 0: the profile's
+  std::uint32_t echo_size = 0;  ///< likewise
   double duration = 0, hold = 0, redial = -1, patience = 30, progress = 1;
   bool no_ike = false, json = false;
   std::string feed = "/run/sluice/ike/feed.sock", vici = "/run/sluice-swarm/vici.sock";
@@ -70,8 +82,9 @@ void complete(Options& options, const Given& given) {
                 " clients and not for " + std::to_string(options.clients) + "; name more addresses or ports"};
   }
   options.password = first_line(given.password_file, "--password-file");
-  if (given.traffic == "ping") options.traffic = Traffic::kPing;
-  if (given.traffic == "rate") options.traffic = Traffic::kRate;
+  const Profile& profile = *std::ranges::find(kProfiles, given.traffic, &Profile::name);
+  options.echo_rate = given.echo_rate > 0 ? given.echo_rate : profile.rate;
+  options.echo_size = given.echo_size > 0 ? given.echo_size : profile.size;
   options.duration = seconds(given.duration);
   options.hold = seconds(given.hold);
   options.redial = given.redial >= 0;
@@ -153,6 +166,7 @@ int run(const Options& options, const Given& given) {
 }
 
 void describe(CLI::App& cli, Options& options, Given& given) {
+  cli.option_defaults()->take_last();  // so that a script's own words come after a common start
   cli.add_option("--edge", given.edge, "the edge's public IPv4 address")->required();
   cli.add_option("--clients", options.clients, "how many")
       ->check(CLI::Range(1U, 1000000U))
@@ -160,22 +174,19 @@ void describe(CLI::App& cli, Options& options, Given& given) {
   cli.add_option("--sources", given.sources,
                  "where they dial from, ADDRESS[-LAST or /LENGTH]:PORT[-LAST]; the addresses must be local "
                  "(ip route add local 10.9.0.0/16 dev lo)")
-      ->capture_default_str();
+      ->required();
   cli.add_option("--rate", options.rate, "connections begun a second; 0: no limit")->capture_default_str();
   cli.add_option("--user", options.user, "PPP user; % is the client's number")->capture_default_str();
   cli.add_option("--password-file", given.password_file, "its first line is every user's password")
       ->required();
   cli.add_option("--identity", options.identity, "IKE identity; % is the client's number")
       ->capture_default_str();
-  cli.add_option("--traffic", given.traffic,
-                 "idle, ping (an echo a second) or rate (--echo-rate, --echo-size)")
+  cli.add_option("--traffic", given.traffic, "idle, ping (an echo a second) or rate (50 of 1000 octets)")
       ->check(CLI::IsMember({"idle", "ping", "rate"}))
       ->capture_default_str();
   cli.add_option("--target", given.target, "whom they ping; the agent's end of the link unless told");
-  cli.add_option("--echo-rate", options.echo_rate, "echoes a second and client")->capture_default_str();
-  cli.add_option("--echo-size", options.echo_size, "octets of IP")
-      ->check(CLI::Range(40U, 1400U))
-      ->capture_default_str();
+  cli.add_option("--echo-rate", given.echo_rate, "echoes a second and client, in the place of the profile's");
+  cli.add_option("--echo-size", given.echo_size, "octets of IP, likewise")->check(CLI::Range(40U, 1400U));
   cli.add_option("--duration", given.duration, "seconds, once all are up; 0: until a signal")
       ->capture_default_str();
   cli.add_option("--cycles", options.cycles, "connect and disconnect so often in all, --clients at once");
@@ -190,7 +201,8 @@ void describe(CLI::App& cli, Options& options, Given& given) {
       ->check(CLI::Range(1, 2))
       ->capture_default_str()
       ->group(ike);
-  cli.add_option("--ike-proposal", given.ike_proposal, "as strongSwan writes it; a quick one unless told")->group(ike);
+  cli.add_option("--ike-proposal", given.ike_proposal, "as strongSwan writes it; a quick one unless told")
+      ->group(ike);
   cli.add_option("--esp-proposal", given.esp_proposal, "as strongSwan writes it")
       ->capture_default_str()
       ->group(ike);

@@ -11,8 +11,6 @@
 
 namespace sluice::swarm {
 
-enum class Traffic : std::uint8_t { kIdle, kPing, kRate };
-
 struct Options {
   IpAddress edge;
   std::uint16_t natt_port = 4500;
@@ -23,9 +21,8 @@ struct Options {
   std::string identity = "client%.swarm";
   Secret password;
 
-  Traffic traffic = Traffic::kIdle;
   IpAddress target;              ///< of the echoes; unspecified: the agent's end of the link
-  double echo_rate = 1;          ///< a second and client
+  double echo_rate = 0;          ///< a second and client; 0: none are sent
   std::uint32_t echo_size = 84;  ///< octets of IP
 
   Duration duration{};       ///< once all are up; 0: until a signal

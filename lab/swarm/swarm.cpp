@@ -353,7 +353,7 @@ void Swarm::came_up(ClientId id, Instant now) {
   report_.total.add(now - client.began);
   if (const auto since = std::exchange(client.cut_off, std::nullopt)) report_.recovery.add(now - *since);
   if (options_.cycles > 0) client.deadline = now + options_.hold;
-  if (options_.traffic != Traffic::kIdle && !finishing_) {
+  if (options_.echo_rate > 0 && !finishing_) {
     // Not all at the same moment.
     const auto part = static_cast<double>(random_.u16()) / 65536;
     client.echo_at = now + std::chrono::duration_cast<Duration>(every(options_.echo_rate) * part);
@@ -466,7 +466,7 @@ void Swarm::finish(Instant now) {
       over(id, "not yet up when the run ended", now);
     schedule(id);
   }
-  quiet_until_ = now + (options_.traffic == Traffic::kIdle ? Duration{} : kQuiet);
+  quiet_until_ = now + (options_.echo_rate > 0 ? kQuiet : Duration{});
 }
 
 void Swarm::end() {
