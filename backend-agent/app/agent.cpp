@@ -185,9 +185,10 @@ void Agent::make_uplink() {
   hello.data_port = static_cast<std::uint16_t>(config_.data_port);
   hello.max_sessions = config_.max_sessions;
   hello.software = "sluice-agent " SLUICE_VERSION;
+  hello.carrier = *channel::parse_carrier_mode(config_.carrier);
   uplink_ = std::make_unique<Uplink>(
       UplinkContext{io_, random_, [this](Command command) { workers_->post(std::move(command)); },
-                    [this] { return refusal(); },
+                    [this] { return refusal(); }, [this](Bytes records) { workers_->give_frames(records); },
                     // A server behind us knows nothing of channels that go and come back.
                     config_.hands_off() ? std::chrono::seconds(0) : config_.edge_grace},
       config_.edges, identity, hello);
@@ -355,6 +356,8 @@ void Agent::wait_for_events() {
 
 void Agent::take_events() {
   while (auto event = workers_->next_event()) take(std::move(*event));
+  while (auto batch = workers_->next_frames())
+    uplink_->send_frames(ChannelId(batch->peer), batch->records, batch->frames);
   while (auto spi = workers_->next_released()) uplink_->release(*spi);
 }
 
@@ -379,6 +382,8 @@ void Agent::take(Event event) {
                     LogField("text", says->text)});
   } else if (const auto* failed = std::get_if<ChannelFailed>(&event)) {
     app::log_error("data keys unusable", {LogField("cause", failed->text)});
+  } else if (const auto* change = std::get_if<LaneCarrier>(&event)) {
+    uplink_->on_carrier(*change);
   } else if (const auto* described = std::get_if<TunnelsDescribed>(&event)) {
     uplink_->offer(*described);
   } else if (std::holds_alternative<AllClosed>(event)) {
@@ -427,6 +432,7 @@ void Agent::tick() {
     app::log_warning("certificates", {LogField("warning", warning)});
   if (app::now() - last_drop_report_ >= kDropReportInterval) report_drops();
   uplink_->set_load(load());
+  uplink_->tick(app::now());
   timer_.expires_after(kTick);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && !stopped_) tick();

@@ -58,6 +58,7 @@ std::vector<app::Setting> settings_for(Config& c, Texts& t) {
        "seconds after which a client proves itself again; 0: never"},
       {"ppp.split_routes", &t.split_routes, "IPv4 networks that clients are to reach through the link"},
       {"ppp.domain", &c.domain, "DNS suffix told to clients"},
+      {"channel.carrier", OneOf{&c.carrier, {"auto", "udp", "tls"}}, "what data to and from edges goes by"},
       {"pool.ranges", &t.ranges, "addresses for clients: \"first-last\" or \"network/prefix\""},
       {"pool.quarantine", &t.quarantine, "seconds a freed address rests"},
       {"pool.ipv6", &t.ipv6, "IPv6 networks of which each client's link gets a /64"},

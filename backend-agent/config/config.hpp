@@ -65,6 +65,7 @@ struct Config {
   std::uint32_t max_sessions = 0;       ///< 0: no limit
   std::chrono::seconds edge_grace{60};  ///< how long tunnels wait for an edge that was cut off; 0: not at all
 
+  std::string carrier = "auto";  ///< what data goes by: "auto", "udp", "tls"
   std::vector<EdgeAddress> edges;
   std::filesystem::path tls_ca, tls_certificate, tls_key;
   std::filesystem::path tls_crl;  ///< empty: nobody is revoked

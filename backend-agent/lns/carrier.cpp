@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proto/channel/data_frame.hpp"
+#include "proto/channel/path_health.hpp"
 
 namespace sluice::agent {
 namespace {
@@ -16,20 +17,34 @@ constexpr Duration kSwitchAfter = std::chrono::seconds(2);
 }  // namespace
 
 struct Carrier::Path {
-  ChannelId channel;
-  std::uint32_t edge_worker = 0;
-  Endpoint edge;
-  IpAddress local;
+  Lane* lane = nullptr;
   esp::InboundSaPtr in;
   esp::OutboundSaPtr out;
+  std::optional<Instant> forget_at;  ///< once a newer one is sent on
 };
 
 struct Carrier::Lane {
-  Path* sending = nullptr;
-  Path* next = nullptr;  ///< a newer epoch that the edge has not used yet
-  std::optional<Instant> switch_at;
-  Path* old = nullptr;  ///< an older one that still receives
-  std::optional<Instant> forget_at;
+  ChannelId channel;
+  Endpoint edge;
+  IpAddress local;
+  std::vector<Path*> paths;                   ///< oldest first, all of them received on
+  Path* sending = nullptr;                    ///< one of them
+  std::optional<Instant> switch_at;           ///< when the newest is sent on
+  std::optional<channel::PathHealth> health;  ///< where the two choose between UDP and TLS
+  bool stream = false;                        ///< data goes by TLS
+  bool heard = false;                         ///< something came by UDP since the last tick
+  // One for each lane: all of them say hello in one batch.
+  std::array<std::uint8_t,
+             esp::kMaxHeadroom + channel::kRelayHeader + channel::kHelloBytes + esp::kMaxTailroom>
+      hello_room{};
+
+  void send_on_newest(Instant now) {
+    sending = paths.back();
+    switch_at.reset();
+    for (Path* path : paths) {
+      if (path != sending && !path->forget_at) path->forget_at = now + kOldEpoch;
+    }
+  }
 };
 
 std::string_view to_string(CarrierDrop reason) {
@@ -60,23 +75,35 @@ Carrier::Carrier(std::unique_ptr<esp::Engine> engine) : engine_(std::move(engine
 }
 Carrier::~Carrier() = default;
 
+Carrier::Lane& Carrier::lane_for(const InstallPaths& paths, std::uint32_t edge_worker, Instant now) {
+  const auto [at, fresh] = lanes_.try_emplace(lane_key(paths.channel, edge_worker));
+  Lane& lane = at->second;
+  if (!fresh) return lane;
+  lane.channel = paths.channel;
+  lane.edge = {paths.edge.address, channel::port_of(paths.edge.port, edge_worker)};
+  lane.local = paths.local;
+  lane.stream = paths.carrier == channel::CarrierMode::kTls;
+  if (paths.carrier == channel::CarrierMode::kAuto) lane.health.emplace(now);
+  return lane;
+}
+
 std::optional<std::string> Carrier::install(const InstallPaths& paths, Instant now) {
   for (const auto& keys : paths.keys) {
     auto in = engine_->make_inbound(channel::data_sa(keys.path.spi_to_agent, keys.to_agent));
     if (!in) return in.error();
     auto out = engine_->make_outbound(channel::data_sa(keys.path.spi_to_edge, keys.to_edge));
     if (!out) return out.error();
-    const Endpoint edge{paths.edge.address, channel::port_of(paths.edge.port, keys.path.edge_worker)};
-    auto path = std::make_unique<Path>(
-        Path{paths.channel, keys.path.edge_worker, edge, paths.local, std::move(*in), std::move(*out)});
-    Lane& lane = lanes_[lane_key(paths.channel, keys.path.edge_worker)];
-    if (lane.next != nullptr) retire(*std::exchange(lane.next, nullptr));
+    Lane& lane = lane_for(paths, keys.path.edge_worker, now);
+    auto path = std::make_unique<Path>(Path{&lane, std::move(*in), std::move(*out), std::nullopt});
+    // One that the edge has not used yet: it may do so still.
+    if (lane.switch_at) lane.send_on_newest(now);
+    lane.paths.push_back(path.get());
     if (lane.sending == nullptr) {
-      lane.sending = path.get();
+      lane.send_on_newest(now);
     } else {
-      lane.next = path.get();
       lane.switch_at = now + kSwitchAfter;
     }
+    if (lane.health || lane.switch_at) next_tick_ = now;
     by_spi_[keys.path.spi_to_agent] = std::move(path);
   }
   return std::nullopt;
@@ -89,15 +116,18 @@ void Carrier::retire(Path& path) {
 }
 
 void Carrier::remove(ChannelId channel) {
-  std::erase_if(lanes_, [&](const auto& lane) { return lane.first >> 32 == channel.value(); });
-  std::vector<Path*> paths;
-  for (const auto& [spi, path] : by_spi_) {
-    if (path->channel == channel) paths.push_back(path.get());
+  for (auto at = lanes_.begin(); at != lanes_.end();) {
+    if (at->second.channel != channel) {
+      ++at;
+      continue;
+    }
+    for (Path* path : at->second.paths) retire(*path);
+    at = lanes_.erase(at);
   }
-  for (Path* path : paths) retire(*path);
 }
 
-std::span<const Carrier::Frame> Carrier::open(std::span<transport::RxPacket> packets, Instant now) {
+std::span<const Carrier::Frame> Carrier::open(std::span<transport::RxPacket> packets, Instant now,
+                                              bool stream) {
   frames_.clear();
   std::size_t jobs = 0;
   for (auto& rx : packets.first(std::min(packets.size(), kBurst))) {
@@ -123,13 +153,18 @@ std::span<const Carrier::Frame> Carrier::open(std::span<transport::RxPacket> pac
       if (job.result != esp::DropReason::kDummy) drops_.add(CarrierDrop::kNotOpened);
       continue;
     }
-    if (auto& lane = lanes_[lane_key(path.channel, path.edge_worker)]; lane.next == &path)
-      lane.switch_at = now;
+    Lane& lane = *path.lane;
+    if (!stream) lane.heard = true;
+    if (lane.switch_at && lane.paths.back() == &path) lane.send_on_newest(now);
     const auto frame = channel::parse_data_frame(job.next_header, job.packet.mutable_bytes());
     if (!frame) {
       drops_.add(CarrierDrop::kBadFrame);
-    } else if (!frame->keepalive()) {
-      frames_.push_back({{path.channel, frame->relay}, frame->l2tp});
+    } else if (frame->relay) {
+      frames_.push_back({{lane.channel, frame->relay}, frame->l2tp});
+    } else if (frame->is_hello && !stream && lane.health) {
+      // What came by TLS says nothing of UDP.
+      lane.health->on_hello(frame->hello, now);
+      follow_health(lane);
     }
   }
   return frames_;
@@ -146,6 +181,7 @@ void Carrier::queue(const TunnelKey& key, std::uint32_t edge_worker, esp::Packet
 
 std::span<const transport::TxPacket> Carrier::seal() {
   sealed_.clear();
+  streamed_.clear();
   const auto jobs = std::span(seal_jobs_).first(seals_);
   engine_->seal(jobs);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -153,35 +189,52 @@ std::span<const transport::TxPacket> Carrier::seal() {
       drops_.add(CarrierDrop::kNotSealed);
       continue;
     }
-    sealed_.push_back({jobs[i].packet.bytes(), seal_paths_[i]->edge, seal_paths_[i]->local});
+    const Lane& lane = *seal_paths_[i]->lane;
+    if (lane.stream) {
+      streamed_.push_back({lane.channel, jobs[i].packet.bytes()});
+    } else {
+      sealed_.push_back({jobs[i].packet.bytes(), lane.edge, lane.local});
+    }
   }
   seals_ = 0;
   return sealed_;
 }
 
 void Carrier::on_timeout(Instant now) {
-  for (auto& [key, lane] : lanes_) {
-    if (lane.next != nullptr && lane.switch_at && *lane.switch_at <= now) {
-      if (lane.old != nullptr) retire(*lane.old);
-      lane.old = std::exchange(lane.sending, std::exchange(lane.next, nullptr));
-      lane.switch_at.reset();
-      lane.forget_at = now + kOldEpoch;
-    }
-    if (lane.old != nullptr && lane.forget_at && *lane.forget_at <= now) {
-      retire(*std::exchange(lane.old, nullptr));
-      lane.forget_at.reset();
-    }
-  }
+  hellos_.clear();
+  next_tick_.reset();
+  for (auto& [key, lane] : lanes_) tick(lane, now);
 }
 
-std::optional<Instant> Carrier::next_timeout() const {
-  std::optional<Instant> next;
-  for (const auto& [key, lane] : lanes_) {
-    for (const auto& at : {lane.switch_at, lane.forget_at}) {
-      if (at && (!next || *at < *next)) next = at;
-    }
-  }
-  return next;
+void Carrier::tick(Lane& lane, Instant now) {
+  if (lane.switch_at && *lane.switch_at <= now) lane.send_on_newest(now);
+  std::erase_if(lane.paths, [&](Path* path) {
+    if (!path->forget_at || *path->forget_at > now) return false;
+    retire(*path);
+    return true;
+  });
+  if (lane.health) say_hello(lane, now);
+  if (lane.health || lane.paths.size() > 1) next_tick_ = now + channel::kHelloInterval;
+}
+
+void Carrier::say_hello(Lane& lane, Instant now) {
+  if (std::exchange(lane.heard, false)) lane.health->on_traffic(now);
+  const auto hello = lane.health->tick(now);
+  follow_health(lane);
+  constexpr std::size_t kHead = esp::kMaxHeadroom, kSize = channel::kRelayHeader + channel::kHelloBytes;
+  MutableBytes room(lane.hello_room);
+  channel::put_relay_header(room.data() + kHead, RelayId());
+  channel::write_hello(hello, room.subspan(kHead + channel::kRelayHeader, channel::kHelloBytes));
+  esp::SealJob job;
+  job.set(*lane.sending->out, esp::PacketBuffer::within(room, kHead, kSize), channel::kNextHeaderRelay);
+  engine_->seal({&job, 1});
+  if (!job.ok()) return drops_.add(CarrierDrop::kNotSealed);
+  hellos_.push_back({job.packet.bytes(), lane.edge, lane.local});
+}
+
+void Carrier::follow_health(Lane& lane) {
+  const bool stream = !lane.health->udp_works();
+  if (std::exchange(lane.stream, stream) != stream) changes_.push_back({lane.channel, stream});
 }
 
 }  // namespace sluice::agent

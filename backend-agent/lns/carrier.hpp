@@ -48,32 +48,47 @@ class Carrier {
     TunnelKey key;
     MutableBytes l2tp;
   };
-  /// The frames in a burst, in place; valid until the next call. At most kBurst packets.
-  std::span<const Frame> open(std::span<transport::RxPacket> packets, Instant now);
+  /// The frames in a burst, in place; valid until the next call. At most kBurst packets. `stream`: they came
+  /// by a TLS data link.
+  std::span<const Frame> open(std::span<transport::RxPacket> packets, Instant now, bool stream = false);
 
   /// Takes an L2TP packet with room around it (kHeadroom, kTailroom) towards an edge's worker.
   void queue(const TunnelKey& key, std::uint32_t edge_worker, esp::PacketBuffer l2tp);
   bool full() const { return seals_ == kBurst; }
-  /// Seals all that is queued; valid until the next queue().
+  /// Seals all that is queued and gives what goes by UDP; valid until the next queue().
   std::span<const transport::TxPacket> seal();
+  /// What went by no UDP in the last seal(); valid as long.
+  struct Streamed {
+    ChannelId channel;
+    Bytes packet;
+  };
+  std::span<const Streamed> streamed() const { return streamed_; }
 
   static constexpr std::size_t kHeadroom = esp::kMaxHeadroom + 4;
   static constexpr std::size_t kTailroom = esp::kMaxTailroom;
 
   void on_timeout(Instant now);
-  std::optional<Instant> next_timeout() const;
+  std::optional<Instant> next_timeout() const { return next_tick_; }
+  /// What the last on_timeout() has to say to edges, by UDP.
+  std::span<const transport::TxPacket> hellos() const { return hellos_; }
+  /// Since the last call.
+  std::vector<LaneCarrier> take_changes() { return std::exchange(changes_, {}); }
 
   const CounterArray<CarrierDrop>& drops() const { return drops_; }
   std::string_view engine_name() const { return engine_->name(); }
 
  private:
-  struct Path;
+  struct Path;  ///< one epoch towards one edge worker
   using PathPtr = std::unique_ptr<Path>;
-  struct Lane;  ///< all epochs towards one edge worker
+  struct Lane;  ///< all of them
   static std::uint64_t lane_key(ChannelId channel, std::uint32_t edge_worker) {
     return (std::uint64_t{channel.value()} << 32) | edge_worker;
   }
   void retire(Path& path);
+  Lane& lane_for(const InstallPaths& paths, std::uint32_t edge_worker, Instant now);
+  void tick(Lane& lane, Instant now);
+  void say_hello(Lane& lane, Instant now);
+  void follow_health(Lane& lane);
 
   std::unique_ptr<esp::Engine> engine_;
   std::unordered_map<Spi, PathPtr> by_spi_;
@@ -85,7 +100,10 @@ class Carrier {
   std::array<Path*, kBurst> seal_paths_{};
   std::size_t seals_ = 0;
   std::vector<Frame> frames_;
-  std::vector<transport::TxPacket> sealed_;
+  std::vector<transport::TxPacket> sealed_, hellos_;
+  std::vector<Streamed> streamed_;
+  std::vector<LaneCarrier> changes_;
+  std::optional<Instant> next_tick_;  ///< while a lane wants any
   CounterArray<CarrierDrop> drops_;
 };
 

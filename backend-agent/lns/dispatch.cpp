@@ -23,7 +23,7 @@ struct Dispatch {
   void operator()(InstallPaths& install) const {
     std::vector<InstallPaths> parts;
     for (std::uint32_t worker = 0; worker < workers; ++worker)
-      parts.push_back({install.channel, install.edge, install.local, {}});
+      parts.push_back({install.channel, install.edge, install.local, {}, install.carrier});
     for (auto& keys : install.keys) parts.at(keys.path.agent_worker).keys.push_back(std::move(keys));
     for (std::uint32_t worker = 0; worker < workers; ++worker) to(worker, std::move(parts[worker]));
   }

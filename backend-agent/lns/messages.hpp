@@ -67,6 +67,7 @@ struct InstallPaths {
   Endpoint edge;    ///< where its first worker takes data frames; the others' ports follow
   IpAddress local;  ///< our address towards it
   std::vector<channel::PathKeys> keys;
+  channel::CarrierMode carrier = channel::CarrierMode::kUdp;  ///< agreed on
 };
 /// The channel is gone: its tunnels and keys go too.
 struct RemoveChannel {
@@ -184,6 +185,11 @@ struct ChannelFailed {
   ChannelId channel;
   std::string text;
 };
+/// Data towards an edge's worker goes by TLS from now on, or by UDP again.
+struct LaneCarrier {
+  ChannelId channel;
+  bool stream = false;
+};
 struct AllClosed {};
 /// What only the worker knows of a tunnel: the peer's ids and where the control connection stands.
 struct TunnelNumbers {
@@ -203,8 +209,8 @@ struct TunnelsDescribed {
   std::vector<TunnelNumbers> tunnels;
 };
 
-using Event = std::variant<AllClosed, ChannelFailed, TunnelsDescribed, AuthAsked, SessionOpened, CountersTold,
-                           SessionGone, TunnelGone, ClientSays>;
+using Event = std::variant<AllClosed, ChannelFailed, LaneCarrier, TunnelsDescribed, AuthAsked, SessionOpened,
+                           CountersTold, SessionGone, TunnelGone, ClientSays>;
 
 }  // namespace sluice::agent
 

@@ -84,6 +84,12 @@ void Worker::flush() {
   signal(wake_.get());
 }
 
+bool Worker::give_frames(Bytes records) {
+  const bool taken = exchange_.give(records);
+  signal(wake_.get());
+  return taken;
+}
+
 Duration Worker::cpu_time() {
   clockid_t clock{};
   timespec spent{};
@@ -186,20 +192,24 @@ void Worker::from_edges(Instant now) {
   const auto burst = port_.recv_burst();
   busy_ |= port_.backlog();
   for (std::size_t at = 0; at < burst.size(); at += Carrier::kBurst) {
-    const auto part = burst.subspan(at, std::min(Carrier::kBurst, burst.size() - at));
-    for (const auto& frame : carrier_.open(part, now)) {
-      if (handoff_) {
-        handoff_->from_edge(frame.key, frame.l2tp, to_client_, now);
-        continue;
-      }
-      const MutableBytes ip = lns_.from_edge(frame.key, frame.l2tp, now);
-      if (ip.empty()) continue;
-      stats_.packets_up.add();
-      stats_.bytes_up.add(ip.size());
-      tun_.put(ip);
-    }
-    tun_.flush();
+    take_frames(burst.subspan(at, std::min(Carrier::kBurst, burst.size() - at)), now, false);
   }
+  exchange_.receive([&](std::span<transport::RxPacket> part) { take_frames(part, now, true); });
+}
+
+void Worker::take_frames(std::span<transport::RxPacket> packets, Instant now, bool stream) {
+  for (const auto& frame : carrier_.open(packets, now, stream)) {
+    if (handoff_) {
+      handoff_->from_edge(frame.key, frame.l2tp, to_client_, now);
+      continue;
+    }
+    const MutableBytes ip = lns_.from_edge(frame.key, frame.l2tp, now);
+    if (ip.empty()) continue;
+    stats_.packets_up.add();
+    stats_.bytes_up.add(ip.size());
+    tun_.put(ip);
+  }
+  tun_.flush();
 }
 
 void Worker::from_tun(Instant now) {
@@ -242,13 +252,18 @@ void Worker::send_outgoing() {
 
 void Worker::send() {
   if (const auto sealed = carrier_.seal(); !sealed.empty()) port_.send_burst(sealed);
+  for (const auto& streamed : carrier_.streamed()) exchange_.put(streamed.channel.value(), streamed.packet);
   buffers_->used = 0;
 }
 
 void Worker::time(Instant now) {
   if (const auto next = lns_.next_timeout(); next && *next <= now) lns_.on_timeout(now);
   if (handoff_) handoff_->on_timeout(to_client_, now);
-  if (const auto next = carrier_.next_timeout(); next && *next <= now) carrier_.on_timeout(now);
+  if (const auto next = carrier_.next_timeout(); next && *next <= now) {
+    carrier_.on_timeout(now);
+    if (const auto hellos = carrier_.hellos(); !hellos.empty()) port_.send_burst(hellos);
+  }
+  for (const auto& change : carrier_.take_changes()) emit(change);
 }
 
 void Worker::hand_out() {
@@ -257,7 +272,7 @@ void Worker::hand_out() {
     closing_ = false;
     emit(AllClosed{});
   }
-  bool any = false;
+  bool any = exchange_.flush();
   while (!unsent_.empty() && events_.push(std::move(unsent_.front()))) {
     unsent_.pop_front();
     any = true;

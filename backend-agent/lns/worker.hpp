@@ -19,6 +19,7 @@
 #include "base/app/system_random.hpp"
 #include "base/app/unique_fd.hpp"
 #include "base/spsc_queue.hpp"
+#include "proto/transport/frame_exchange.hpp"
 #include "proto/transport/udp_port.hpp"
 
 namespace sluice::agent {
@@ -50,6 +51,11 @@ class Worker {
   /// Commands that found the queue full; call it now and then.
   void flush();
   std::optional<Event> next_event() { return events_.pop(); }
+  /// Data frames that came by an edge's TLS data link; false: the worker does not keep up, they are dropped.
+  bool give_frames(Bytes records);
+  /// The next batch towards an edge's; `peer` is its ChannelId.
+  std::optional<transport::FrameExchange::Batch> next_frames() { return exchange_.next(); }
+  const transport::FrameExchange& exchange() const { return exchange_; }
   /// SPIs that are no longer received on.
   std::optional<Spi> next_released() { return released_.pop(); }
   const WorkerStats& stats() const { return stats_; }
@@ -71,6 +77,7 @@ class Worker {
   void drain_commands(Instant now);
   void apply(Command command, Instant now);
   void from_edges(Instant now);
+  void take_frames(std::span<transport::RxPacket> packets, Instant now, bool stream);
   void from_tun(Instant now);
   void from_servers(Instant now);
   void apply_to_handoff(const Command& command, Instant now);
@@ -100,6 +107,7 @@ class Worker {
   SpscQueue<Command> commands_;
   SpscQueue<Event> events_;
   SpscQueue<Spi> released_;
+  transport::FrameExchange exchange_;
   std::thread thread_;
 };
 

@@ -1,6 +1,7 @@
 #include "backend-agent/lns/workers.hpp"
 
 #include "backend-agent/lns/dispatch.hpp"
+#include "proto/channel/spi_source.hpp"
 
 namespace sluice::agent {
 
@@ -24,6 +25,26 @@ std::optional<Event> Workers::next_event() {
       const bool closed = std::holds_alternative<AllClosed>(*event);
       if (!closed || --closing_ == 0) return event;
     }
+  }
+  return std::nullopt;
+}
+
+void Workers::give_frames(Bytes records) {
+  if (size() == 1) return void(workers_.front()->give_frames(records));
+  std::vector<ByteVector> parts(size());
+  channel::for_each_record(records, [&](Bytes record) {
+    const Spi spi(load_be32(record.data() + channel::kRecordHeader));
+    auto& part = parts[channel::worker_of(spi, size())];
+    part.insert(part.end(), record.begin(), record.end());
+  });
+  for (std::uint32_t worker = 0; worker < size(); ++worker) {
+    if (!parts[worker].empty()) workers_[worker]->give_frames(parts[worker]);
+  }
+}
+
+std::optional<transport::FrameExchange::Batch> Workers::next_frames() {
+  for (const auto& worker : workers_) {
+    if (auto batch = worker->next_frames()) return batch;
   }
   return std::nullopt;
 }

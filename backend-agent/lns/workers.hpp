@@ -20,6 +20,9 @@ class Workers {
   void flush();
   /// AllClosed comes once, when the last has said it.
   std::optional<Event> next_event();
+  /// Data frames that came by an edge's TLS data link, for the workers that their SPIs name.
+  void give_frames(Bytes records);
+  std::optional<transport::FrameExchange::Batch> next_frames();
   /// SPIs that are no longer received on.
   std::optional<Spi> next_released();
 

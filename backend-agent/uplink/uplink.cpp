@@ -107,12 +107,14 @@ void Uplink::close_tunnel(const TunnelKey& known, channel::CloseCause cause, con
 void Uplink::channel_up(transport::ChannelDialer& dialer, const transport::EdgeLink& link,
                         const channel::EdgeReady& ready, std::vector<channel::PathKeys> keys) {
   const ChannelId id(++last_channel_);
-  links_[id] = {&dialer, link};
+  links_[id] = {.dialer = &dialer, .edge = link, .carrier = ready.edge.carrier};
   last_failure_.erase(&dialer);
   app::log_info("edge connected",
                 {LogField("edge", link.peer.name), LogField("control", link.control.to_string()),
-                 LogField("data", link.data.to_string()), LogField("workers", ready.edge.workers)});
-  context_.post(InstallPaths{id, link.data, link.local, std::move(keys)});
+                 LogField("data", link.data.to_string()), LogField("workers", ready.edge.workers),
+                 LogField("carrier", channel::to_string(ready.edge.carrier))});
+  context_.post(InstallPaths{id, link.data, link.local, std::move(keys), ready.edge.carrier});
+  if (ready.edge.carrier == channel::CarrierMode::kTls) dialer.want_data_link(true);
   for (const auto waiting : keeper_.waiting(edge_id(dialer))) context_.post(DescribeTunnels{waiting});
 }
 
@@ -191,7 +193,7 @@ void Uplink::paths_renewed(transport::ChannelDialer& dialer, const channel::Data
   if (!id) return;
   const auto& edge = links_.at(*id).edge;
   app::log_debug("data keys renewed", {LogField("edge", edge.peer.name), LogField("epoch", paths.epoch)});
-  context_.post(InstallPaths{*id, edge.data, edge.local, std::move(keys)});
+  context_.post(InstallPaths{*id, edge.data, edge.local, std::move(keys), links_.at(*id).carrier});
 }
 
 void Uplink::tunnel_open(transport::ChannelDialer& dialer, const channel::TunnelOpen& open) {

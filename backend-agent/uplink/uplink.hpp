@@ -27,6 +27,8 @@ struct UplinkContext {
   std::function<void(Command)> post;
   /// Why no tunnel is taken just now; nothing when one is.
   std::function<std::optional<std::string>()> refusal;
+  /// Data frames for the workers.
+  std::function<void(Bytes records)> give_frames{};
   /// How long tunnels wait for an edge whose channel was cut off; zero: they end with it.
   Duration grace = std::chrono::seconds(60);
 };
@@ -48,6 +50,12 @@ class Uplink final : public transport::AgentChannelHandler {
   void session_down(ChannelId channel, const channel::SessionDown& down);
   void close_tunnel(const TunnelKey& key, channel::CloseCause cause, const std::string& text);
   void release(Spi spi) { spis_.release(spi); }
+  /// A data worker's frames for an edge's TLS data link; dropped and counted where there is none.
+  void send_frames(ChannelId channel, Bytes records, std::size_t frames);
+  void on_carrier(const LaneCarrier& change);
+  /// Each second.
+  void tick(Instant now);
+  std::uint64_t frames_without_link() const { return frames_without_link_; }
   /// Answers DescribeTunnels: the tunnels are offered to the edge that came back.
   void offer(const TunnelsDescribed& described);
   /// The name in its certificate; empty when the channel is gone.
@@ -66,6 +74,8 @@ class Uplink final : public transport::AgentChannelHandler {
   void tunnel_resumed(transport::ChannelDialer& dialer, const channel::TunnelResumed& resumed) override;
   void tunnel_lost(transport::ChannelDialer& dialer, const channel::TunnelLost& lost) override;
   void channel_down(transport::ChannelDialer& dialer, const channel::Dead& dead) override;
+  void data_link(transport::ChannelDialer& dialer, bool up, const std::string& cause) override;
+  void data_frames(transport::ChannelDialer& dialer, Bytes records) override;
   void connection_failed(transport::ChannelDialer& dialer, const std::string& cause,
                          std::chrono::milliseconds retry_in) override;
 
@@ -73,6 +83,10 @@ class Uplink final : public transport::AgentChannelHandler {
   struct Link {
     transport::ChannelDialer* dialer = nullptr;
     transport::EdgeLink edge;
+    channel::CarrierMode carrier = channel::CarrierMode::kUdp;
+    std::uint32_t streaming = 0;          ///< pairs of workers whose data goes by TLS
+    std::optional<Instant> idle_since{};  ///< none does any more, and the data link is still wanted
+    bool data_link_failed = false;        ///< said so in the log
   };
   std::optional<ChannelId> channel_of(const transport::ChannelDialer& dialer) const;
   transport::ChannelDialer* dialer_of(ChannelId channel) const;
@@ -91,6 +105,7 @@ class Uplink final : public transport::AgentChannelHandler {
   boost::asio::steady_timer grace_timer_;
   std::map<const transport::ChannelDialer*, std::string> last_failure_;
   std::uint32_t last_channel_ = 0;
+  std::uint64_t frames_without_link_ = 0;
 };
 
 }  // namespace sluice::agent

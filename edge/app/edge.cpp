@@ -133,17 +133,29 @@ void Edge::make_tables() {
                    .contact_id = [this](const Endpoint& remote) { return contacts_.id_at(remote); }});
   backends_ = std::make_unique<Backends>(
       config_.agents,
-      BackendsContext{.now = app::now, .unix_seconds = unix_now, .post = post, .workers = worker_count_},
+      BackendsContext{.now = app::now,
+                      .unix_seconds = unix_now,
+                      .post = post,
+                      .workers = worker_count_,
+                      .give_frames =
+                          [this](std::uint32_t worker, Bytes records) {
+                            return workers_[worker]->give_frames(records);
+                          },
+                      .rekey = {.time = config_.rekey_time,
+                                .packets = config_.rekey_packets,
+                                .bytes = std::uint64_t{config_.rekey_megabytes} << 20}},
       BackendEvents{.up =
                         [this](const Backend& backend) {
                           app::log_info("agent up", {LogField("agent", backend.name),
                                                      LogField("remote", backend.remote.to_string()),
                                                      LogField("weight", backend.hello.weight)});
+                          if (auto* known = counts_.agent(backend.name)) known->missed = false;
                           relays_->on_backend_up(backend);
                           operations_->backend_up(backend_view(backend));
                         },
                     .down =
                         [this](const Backend& backend, const std::string& cause, bool orderly) {
+                          count_agent_down(backend, orderly);
                           probes_->on_backend_down(backend);
                           relays_->on_backend_down(backend, cause, orderly);
                           operations_->backend_down(backend_view(backend), cause);
@@ -265,6 +277,7 @@ void Edge::start() {
                     .boot_id = load_be64(boot),
                     .workers = worker_count_,
                     .data_port = static_cast<std::uint16_t>(config_.data_port),
+                    .carrier = *channel::parse_carrier_mode(config_.carrier),
                     .times = {}};
   listener_ = or_throw(
       transport::ChannelListener::open(io_, std::move(listen), identity, *channel_spis_, *backends_));
@@ -341,6 +354,8 @@ void Edge::wait_for_events() {
 void Edge::take_events() {
   for (const auto& worker : workers_) {
     while (auto event = worker->next_event()) take(std::move(*event));
+    while (auto batch = worker->next_frames())
+      backends_->send_frames(BackendId(batch->peer), batch->records, batch->frames);
   }
 }
 
@@ -366,11 +381,18 @@ void Edge::take(Event event) {
     relays_->on_farewell_done(*done);
   } else if (auto* arrived = std::get_if<ProbeArrived>(&event)) {
     probes_->on_packet(*arrived);
+  } else if (const auto* carrier = std::get_if<PathCarrier>(&event)) {
+    backends_->on_path_carrier(*carrier);
+  } else if (const auto* spent = std::get_if<PathSpent>(&event)) {
+    backends_->on_path_spent(*spent);
+  } else if (const auto* retired = std::get_if<PathRetired>(&event)) {
+    channel_spis_->release(retired->to_edge);
   }
 }
 
 void Edge::take_ike(const IkeArrived& ike) {
   contacts_.arrived(ike.remote, ike.datagram, ike.proven);
+  counts_.set_up.ike_packet(contacts_.id_at(ike.remote), app::now());
   ike_->ike_receive(ike.local, ike.remote, ike.marker, ike.datagram);
 }
 
@@ -393,6 +415,7 @@ void Edge::tick() {
   for (const auto& worker : workers_) worker->flush();
   measure_workers(app::now());
   peers_->tick();
+  backends_->tick();
   for (const auto& warning : expiry_.due(*identity_, unix_now()))
     app::log_warning("certificates", {LogField("warning", warning)});
   relays_->tick(config_.peer_grace);

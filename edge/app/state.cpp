@@ -168,7 +168,7 @@ BackendView Edge::backend_view(const Backend& backend) const {
   view.draining = backend.load.draining;
   if (backend.channel != nullptr) view.certificate_expires = backend.channel->peer().expires_at;
   view.connected_since = backend.connected_since;
-  view.carrier = "udp";
+  view.carrier = backend.carrier_in_use();
   view.software = backend.hello.software;
   if (backend.reported_at) {
     view.report_age =

@@ -37,7 +37,10 @@ void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentR
              .load = {},
              .reported_at = context_.now(),
              .connected_since = context_.unix_seconds(),
-             .placed = 0};
+             .placed = 0,
+             .carrier = ready.carrier,
+             .paths = static_cast<std::uint32_t>(keys.size()),
+             .renewed_at = context_.now()};
   install(backend, channel, std::move(keys));
   events_.up(backend);
 }
@@ -52,13 +55,22 @@ void Backends::install(const Backend& backend, const transport::EdgeChannel& cha
                                                 .to_edge_key = std::move(key.to_edge),
                                                 .to_agent_key = std::move(key.to_agent),
                                                 .agent = channel.data_endpoint(key.path.agent_worker),
-                                                .local = channel.local_address()});
+                                                .local = channel.local_address(),
+                                                .carrier = backend.carrier,
+                                                .spent_packets = context_.rekey.packets,
+                                                .spent_bytes = context_.rekey.bytes});
   }
 }
 
-void Backends::paths_renewed(transport::EdgeChannel& channel, const channel::DataPaths&,
+void Backends::paths_renewed(transport::EdgeChannel& channel, const channel::DataPaths& paths,
                              std::vector<channel::PathKeys> keys) {
-  if (const auto* backend = find(channel)) install(*backend, channel, std::move(keys));
+  auto* backend = find(channel);
+  if (backend == nullptr) return;
+  backend->epoch = paths.epoch;
+  backend->renewed_at = context_.now();
+  backend->spent = false;
+  app::log_debug("data keys renewed", {{"agent", backend->name}, {"epoch", std::to_string(paths.epoch)}});
+  install(*backend, channel, std::move(keys));
 }
 
 void Backends::channel_event(transport::EdgeChannel& channel, const channel::EdgeEvent& event) {

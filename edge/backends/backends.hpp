@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/counters.hpp"
 #include "base/ids.hpp"
 #include "base/time.hpp"
 #include "edge/backends/placement.hpp"
@@ -43,11 +44,35 @@ struct Backend {
   channel::Hello hello;
   channel::LoadReport load;
   std::optional<Instant> reported_at;
-  std::int64_t connected_since = 0;  ///< seconds since the epoch
-  std::uint32_t placed = 0;          ///< relays of this edge on it
+  std::int64_t connected_since = 0;                           ///< seconds since the epoch
+  std::uint32_t placed = 0;                                   ///< relays of this edge on it
+  channel::CarrierMode carrier = channel::CarrierMode::kUdp;  ///< agreed on
+  std::uint32_t paths = 0;                                    ///< pairs of workers
+  std::uint32_t stream_paths = 0;  ///< of them, those whose data goes by TLS for now
+  bool data_link = false;          ///< the TLS data link is up
+  std::uint32_t epoch = 1;         ///< of the data keys
+  Instant renewed_at{};            ///< when that began
+  bool spent = false;              ///< its keys have worked enough
   bool cut_off = false;  ///< its channel ended without a goodbye: the agent may come back with its tunnels
   L2tpRecord l2tp{};
+
+  /// By what data goes: "udp", "tls", or "udp+tls" where pairs of workers differ.
+  std::string carrier_in_use() const;
 };
+
+/// When the keys of data paths are renewed; 0: not for that reason.
+struct RekeyLimits {
+  std::chrono::seconds time{3600};
+  std::uint64_t packets = 0, bytes = 0;  ///< of one pair of workers, one way
+};
+
+/// Data frames that did not get by TLS data links.
+enum class StreamDrop : std::uint8_t {
+  kNoLink,  ///< UDP does not work and the agent has no data link, or does not take data as fast as it comes
+  kWorkerFull,  ///< a data worker does not keep up
+  kCount
+};
+std::string_view name_of(StreamDrop drop);
 
 /// What the backends tell the rest of the edge.
 struct BackendEvents {
@@ -62,6 +87,9 @@ struct BackendsContext {
   std::function<std::int64_t()> unix_seconds;
   std::function<void(std::uint32_t worker, Command)> post;
   std::uint32_t workers = 1;
+  /// Data frames for a worker; false: it did not take them.
+  std::function<bool(std::uint32_t worker, Bytes records)> give_frames{};
+  RekeyLimits rekey{};
 };
 
 class Backends final : public transport::EdgeChannelHandler {
@@ -77,6 +105,16 @@ class Backends final : public transport::EdgeChannelHandler {
   void channel_event(transport::EdgeChannel& channel, const channel::EdgeEvent& event) override;
   void channel_down(transport::EdgeChannel& channel, const channel::Dead& dead) override;
   void connection_failed(const Endpoint& remote, const std::string& name, const std::string& cause) override;
+  void data_link(transport::EdgeChannel& channel, bool up, const std::string& cause) override;
+  void data_frames(transport::EdgeChannel& channel, Bytes records) override;
+
+  /// A data worker's frames for an agent's TLS data link.
+  void send_frames(BackendId id, Bytes records, std::size_t frames);
+  void on_path_carrier(const PathCarrier& event);
+  void on_path_spent(const PathSpent& event);
+  /// Now and then: renews keys.
+  void tick();
+  const CounterArray<StreamDrop>& stream_drops() const { return stream_drops_; }
 
   /// The agent for a new tunnel, passing over those in `tried`.
   std::optional<BackendId> pick(std::span<const BackendId> tried) const;
@@ -94,6 +132,8 @@ class Backends final : public transport::EdgeChannelHandler {
   BackendEvents events_;
   std::uint32_t next_id_ = 1;
   std::map<BackendId, Backend> backends_;
+  std::vector<ByteVector> sorted_;  ///< frames of one read, by worker
+  CounterArray<StreamDrop> stream_drops_;
 };
 
 }  // namespace sluice::edge

@@ -65,10 +65,15 @@ struct Config {
 
   Endpoint channel_listen;
   std::uint32_t data_port = 4601;
+  std::string carrier = "auto";                 ///< what agents' data goes by: "auto", "udp", "tls"
+  std::chrono::seconds rekey_time{3600};        ///< how long data keys are used; 0: no limit
+  std::uint32_t rekey_packets = 1'000'000'000;  ///< of one pair of workers, one way; 0: no limit
+  std::uint32_t rekey_megabytes = 262'144;
   std::vector<std::string> agents;  ///< names that may connect; empty: every agent of our CA
   std::filesystem::path tls_ca, tls_certificate, tls_key;
   std::filesystem::path tls_crl;  ///< empty: nobody is revoked
 
+  http::ListenAt metrics_listen;            ///< of /metrics, /healthz and /readyz; nowhere unless told
   std::filesystem::path operations_socket;  ///< default: run_dir/edge.sock
   std::string log_level = "info";
 };

@@ -261,56 +261,6 @@ void Pipeline::apply_one(SendL2tp& command, Instant, OutgoingBatch& out) {
   if (peer != peers_.end()) send_to_client(*peer->second, command.client_port, command.packet, out);
 }
 
-void Pipeline::apply_one(AddPath& command, Instant, OutgoingBatch&) {
-  const auto& suite = esp::suite(esp::SuiteId::kAesGcm128);
-  esp::SaParameters in{.spi = command.to_edge,
-                       .suite = &suite,
-                       .encryption_key = command.to_edge_key.bytes(),
-                       .integrity_key = {},
-                       .extended_sequence = true,
-                       .replay_window = 0,
-                       .last_sequence = 0,
-                       .reserved = UINT64_MAX,
-                       .limits = {}};
-  auto out = in;
-  out.spi = command.to_agent;
-  out.encryption_key = command.to_agent_key.bytes();
-  auto in_sa = engine_->make_inbound(in);
-  auto out_sa = engine_->make_outbound(out);
-  if (!in_sa || !out_sa) return channel_esp_drops_.add(esp::DropReason::kEngineFailure);
-  const PathKey key{command.backend, command.agent_worker};
-  auto& slot = paths_[key];
-  if (slot) {
-    path_table_.erase(slot->to_edge.value());
-  } else {
-    slot = std::make_unique<PathState>();
-    slot->key = key;
-    slot->agent = command.agent;
-    slot->local = command.local;
-  }
-  slot->to_edge = command.to_edge;
-  slot->in = std::move(*in_sa);
-  slot->out = std::move(*out_sa);
-  path_table_.insert(command.to_edge.value(), slot.get());
-}
-
-void Pipeline::apply_one(RemovePaths& command, Instant, OutgoingBatch&) {
-  std::vector<PathKey> keys;
-  for (const auto& [key, path] : paths_) {
-    if (key.first == command.backend) keys.push_back(key);
-  }
-  for (const auto& key : keys) remove_path(key);
-}
-
-void Pipeline::remove_path(PathKey key) {
-  const auto found = paths_.find(key);
-  for (auto& [id, relay] : relays_) {
-    if (relay->path == found->second.get()) relay->path = nullptr;
-  }
-  path_table_.erase(found->second->to_edge.value());
-  paths_.erase(found);
-}
-
 void Pipeline::report(const RelayState& relay, l2tp::Observation what) {
   const auto& observer = relay.observer;
   TunnelObserved event{.relay = relay.id,
@@ -354,6 +304,7 @@ void Pipeline::finish_farewell(RelayState& relay, bool acknowledged) {
 }
 
 void Pipeline::on_timeout(Instant now, OutgoingBatch& out) {
+  if (path_tick_ && *path_tick_ <= now) tick_paths(now, out);
   while (!lingering_.empty() && lingering_.begin()->first <= now) remove_inbound(lingering_.begin()->second);
   expire_by_time(now);
   const auto farewells = farewells_;
@@ -364,7 +315,7 @@ void Pipeline::on_timeout(Instant now, OutgoingBatch& out) {
 }
 
 std::optional<Instant> Pipeline::next_timeout() const {
-  std::optional<Instant> next;
+  std::optional<Instant> next = path_tick_;
   const auto consider = [&](Instant at) { next = next ? std::min(*next, at) : at; };
   if (!lingering_.empty()) consider(lingering_.begin()->first);
   if (!time_limits_.empty()) consider(time_limits_.begin()->at);

@@ -27,7 +27,8 @@ std::uint16_t udp_checksum(const IpAddress& source, const IpAddress& destination
 
 }  // namespace
 
-void Pipeline::from_agents(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out) {
+void Pipeline::from_agents(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out,
+                           bool stream) {
   auto& work = *work_;
   std::size_t jobs = 0;
   for (auto& rx : packets) {
@@ -35,20 +36,21 @@ void Pipeline::from_agents(std::span<transport::RxPacket> packets, Instant now, 
       drop(Drop::kTooShort);
       continue;
     }
-    auto* path = path_table_.find(load_be32(rx.packet.data()));
-    if (path == nullptr) {
+    auto* epoch = path_table_.find(load_be32(rx.packet.data()));
+    if (epoch == nullptr) {
       drop(Drop::kUnknownChannelSpi);
       continue;
     }
-    work.paths[jobs] = path;
+    work.paths[jobs] = epoch;
     auto& job = work.open[jobs];
     job.user = &rx;
-    job.set(*path->in, rx.packet);
+    job.set(*epoch->in, rx.packet);
     ++jobs;
   }
   engine_->open(std::span(work.open).first(jobs));
   for (std::size_t i = 0; i < jobs; ++i) {
-    take_frame(*work.paths[i], work.open[i], *static_cast<transport::RxPacket*>(work.open[i].user));
+    take_frame(*work.paths[i], work.open[i], *static_cast<transport::RxPacket*>(work.open[i].user), now,
+               stream);
   }
   for (std::size_t i = 0; i < work.seals; ++i) {
     if (work.targets[i].stats != nullptr)
@@ -57,20 +59,32 @@ void Pipeline::from_agents(std::span<transport::RxPacket> packets, Instant now, 
   seal_to_clients(out);
 }
 
-void Pipeline::take_frame(PathState& path, const esp::OpenJob& job, const transport::RxPacket& from) {
+void Pipeline::take_frame(PathEpoch& epoch, const esp::OpenJob& job, const transport::RxPacket& from,
+                          Instant now, bool stream) {
+  auto& path = *epoch.path;
   const bool authentic = job.ok() || job.result == esp::DropReason::kDummy;
   // An agent's carrier address is whatever its newest authentic frame came from.
-  if (authentic && job.sequence >= path.in->replay().top()) {
-    path.agent = from.remote;
-    path.local = from.local;
+  if (authentic && !stream) {
+    path.heard = true;
+    if (job.sequence >= epoch.in->replay().top()) {
+      path.agent = from.remote;
+      path.local = from.local;
+    }
   }
+  if (job.event != esp::LimitEvent::kNone) [[unlikely]]
+    emit_(PathSpent{path.key.first});
   if (!job.ok()) {
     if (!authentic) channel_esp_drops_.add(job.result);
     return;
   }
   const auto frame = channel::parse_data_frame(job.next_header, job.packet.mutable_bytes());
   if (!frame) return drop(Drop::kBadChannelFrame);
-  if (frame->keepalive()) return;
+  if (!frame->relay) {
+    // What came by TLS says nothing of UDP.
+    if (!frame->is_hello || stream || !path.health) return;
+    path.health->on_hello(frame->hello, now);
+    return follow_health(path);
+  }
   auto* relay = relay_table_.find(frame->relay.value());
   if (relay == nullptr) return drop(Drop::kUnknownRelay);
   if (relay->path_key.first != path.key.first) return drop(Drop::kForeignRelay);

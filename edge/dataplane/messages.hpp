@@ -19,6 +19,7 @@
 #include "esp/suite.hpp"
 #include "l2tp/codes.hpp"
 #include "l2tp/observer.hpp"
+#include "proto/channel/messages.hpp"
 
 namespace sluice::edge {
 
@@ -142,7 +143,7 @@ struct SendProbe {
   RelayId relay;
   ByteVector packet;
 };
-/// The data path to one worker of an agent.
+/// The data path to one worker of an agent. For one that is there: a new epoch of its keys.
 struct AddPath {
   BackendId backend;
   std::uint32_t agent_worker = 0;
@@ -150,6 +151,8 @@ struct AddPath {
   Secret to_edge_key, to_agent_key;  ///< AES-128-GCM key and salt
   Endpoint agent;                    ///< where it takes data frames, until its own say otherwise
   IpAddress local;                   ///< our address towards it
+  channel::CarrierMode carrier = channel::CarrierMode::kUdp;
+  std::uint64_t spent_packets = 0, spent_bytes = 0;  ///< either way, then PathSpent; 0: never
 };
 struct RemovePaths {
   BackendId backend;
@@ -216,7 +219,21 @@ struct ProbeArrived {
   ByteVector packet;
 };
 
+/// Data of a path goes by TLS from now on, or by UDP again.
+struct PathCarrier {
+  BackendId backend;
+  bool stream = false;
+};
+/// A path's keys have worked as much as they are to.
+struct PathSpent {
+  BackendId backend;
+};
+/// Nothing is received on it any more.
+struct PathRetired {
+  Spi to_edge;
+};
+
 using Event = std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired,
-                           SequenceLow, FarewellDone, ProbeArrived>;
+                           SequenceLow, FarewellDone, ProbeArrived, PathCarrier, PathSpent, PathRetired>;
 
 }  // namespace sluice::edge

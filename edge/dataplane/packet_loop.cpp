@@ -94,6 +94,12 @@ bool PacketLoop::receive(Instant now) {
   return received_;
 }
 
+void PacketLoop::from_stream(std::span<transport::RxPacket> packets, Instant now) {
+  bursts_.add();
+  pipeline_->from_agents(packets, now, out_, true);
+  send();
+}
+
 void PacketLoop::apply(Command command, Instant now) {
   pipeline_->apply(std::move(command), now, out_);
   send();
@@ -109,6 +115,11 @@ void PacketLoop::send() {
   const auto packets = out_.packets();
   for (std::size_t from = 0; from < packets.size();) {
     const auto& first = packets[from];
+    if (first.exit == Exit::kAgentStream) {
+      if (stream_) stream_(first.backend, first.packet.data);
+      ++from;
+      continue;
+    }
     std::size_t to = from;
     run_.clear();
     const auto same = [&](const Outgoing& other) {

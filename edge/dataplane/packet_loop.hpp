@@ -32,6 +32,11 @@ class PacketLoop {
   bool wait(int timeout_ms);
   /// One burst of each port that has something. False: no port had any.
   bool receive(Instant now);
+  /// Data frames that came by a TLS data link. At most Pipeline::kMaxBurst.
+  void from_stream(std::span<transport::RxPacket> packets, Instant now);
+  /// Who takes what goes by one; without it such packets are lost.
+  using StreamSink = std::function<void(BackendId backend, Bytes packet)>;
+  void on_stream(StreamSink sink) { stream_ = std::move(sink); }
   void apply(Command command, Instant now);
   void on_timeout(Instant now);
 
@@ -53,6 +58,7 @@ class PacketLoop {
   bool backlog_ = false;             // a flag is still set
   bool received_ = false;
   OutgoingBatch out_;
+  StreamSink stream_;
   std::vector<transport::TxPacket> run_;
   Counter bursts_;
 };

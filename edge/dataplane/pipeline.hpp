@@ -27,11 +27,17 @@
 namespace sluice::edge {
 
 /// Where a sealed packet leaves.
-enum class Exit : std::uint8_t { kClientUdp, kClientRaw, kAgent };
+enum class Exit : std::uint8_t {
+  kClientUdp,
+  kClientRaw,
+  kAgent,
+  kAgentStream,  ///< by the agent's TLS data link
+};
 
 struct Outgoing {
   Exit exit = Exit::kAgent;
   transport::TxPacket packet;
+  BackendId backend{};  ///< of kAgentStream
 };
 
 /// Which packets of a burst go where; the bytes stay valid until the next call into the pipeline or the port
@@ -39,7 +45,9 @@ struct Outgoing {
 class OutgoingBatch {
  public:
   void clear() { packets_.clear(); }
-  void add(Exit exit, const transport::TxPacket& packet) { packets_.push_back({exit, packet}); }
+  void add(Exit exit, const transport::TxPacket& packet, BackendId backend = {}) {
+    packets_.push_back({exit, packet, backend});
+  }
   std::span<const Outgoing> packets() const { return packets_; }
 
  private:
@@ -68,8 +76,9 @@ class Pipeline {
   void from_clients(std::span<transport::RxPacket> packets, std::uint16_t local_port, Instant now,
                     OutgoingBatch& out);
   void from_clients_raw(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out);
-  /// Data frames from agents. At most kMaxBurst.
-  void from_agents(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out);
+  /// Data frames from agents, by UDP or, with `stream`, by a TLS data link. At most kMaxBurst.
+  void from_agents(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out,
+                   bool stream = false);
 
   void apply(Command command, Instant now, OutgoingBatch& out);
   /// Timers: grace times and farewells.
@@ -91,6 +100,7 @@ class Pipeline {
 
  private:
   struct PeerState;
+  struct PathEpoch;
   struct PathState;
   struct RelayState;
   struct InboundEntry {
@@ -142,7 +152,8 @@ class Pipeline {
   void send_to_agent(RelayState& relay, Bytes l2tp_packet, OutgoingBatch& out);
 
   // downstream
-  void take_frame(PathState& path, const esp::OpenJob& job, const transport::RxPacket& from);
+  void take_frame(PathEpoch& epoch, const esp::OpenJob& job, const transport::RxPacket& from, Instant now,
+                  bool stream);
   void queue_to_client(PeerState& peer, std::uint16_t client_port, esp::PacketBuffer packet);
   void seal_to_clients(OutgoingBatch& out);
   /// One packet of our own making.
@@ -177,6 +188,10 @@ class Pipeline {
   RelayState& add_relay(RelayId id, PathKey path);
   void remove_relay(RelayId relay);
   void remove_path(PathKey key);
+  void retire_epochs(PathState& path, Instant now);
+  void tick_paths(Instant now, OutgoingBatch& out);
+  void say_hello(PathState& path, Instant now, OutgoingBatch& out);
+  void follow_health(PathState& path);
   void report(const RelayState& relay, l2tp::Observation what);
   void say_farewell(RelayState& relay, Instant now, OutgoingBatch& out);
   void finish_farewell(RelayState& relay, bool acknowledged);
@@ -197,7 +212,8 @@ class Pipeline {
   std::map<RelayId, std::unique_ptr<RelayState>> relays_;
   FlatTable<RelayState> relay_table_;
   std::map<PathKey, std::unique_ptr<PathState>> paths_;
-  FlatTable<PathState> path_table_;
+  FlatTable<PathEpoch> path_table_;
+  std::optional<Instant> path_tick_;             // the next, while a path wants any
   std::set<std::pair<Instant, Spi>> lingering_;  // inbound SAs with a time to go
   std::set<TimeLimit> time_limits_;              // of inbound SAs: a pair's halves end together
   std::vector<RelayId> farewells_;               // relays that say goodbye

@@ -4,6 +4,7 @@
 #include "edge/dataplane/pipeline.hpp"
 #include "edge/dataplane/rate_budget.hpp"
 #include "edge/dataplane/routes.hpp"
+#include "proto/channel/path_health.hpp"
 
 namespace sluice::edge {
 
@@ -30,13 +31,38 @@ struct Pipeline::PeerState {
   }
 };
 
-struct Pipeline::PathState {
-  PathKey key;
+/// One epoch of a path's keys.
+struct Pipeline::PathEpoch {
+  PathState* path = nullptr;
   Spi to_edge;
-  Endpoint agent;
-  IpAddress local;
   esp::InboundSaPtr in;
   esp::OutboundSaPtr out;
+  std::optional<Instant> retire_at;  // once a newer one is sent on
+};
+
+struct Pipeline::PathState {
+  PathKey key;
+  Endpoint agent;
+  IpAddress local;
+  channel::CarrierMode carrier{};
+  std::vector<std::unique_ptr<PathEpoch>> epochs;  // oldest first, all of them received on
+  esp::OutboundSa* out = nullptr;                  // of the epoch that is sent on
+  std::optional<Instant> switch_at;                // when the newest is
+  std::optional<channel::PathHealth> health;       // where the two choose between UDP and TLS
+  bool stream = false;                             // data goes by TLS
+  bool heard = false;                              // something came by UDP since the last tick
+  // One for each path: all of them say hello in one batch.
+  std::array<std::uint8_t,
+             esp::kMaxHeadroom + channel::kRelayHeader + channel::kHelloBytes + esp::kMaxTailroom>
+      hello_room{};
+
+  void send_on_newest(Instant now, Duration keep_old) {
+    out = epochs.back()->out.get();
+    switch_at.reset();
+    for (const auto& epoch : epochs) {
+      if (epoch != epochs.back() && !epoch->retire_at) epoch->retire_at = now + keep_old;
+    }
+  }
 };
 
 struct Pipeline::RelayState {
@@ -59,13 +85,14 @@ struct Pipeline::Workspace {
     IpAddress local;
     Exit exit = Exit::kAgent;
     SaStats* stats = nullptr;
+    BackendId backend{};  // towards an agent
   };
   std::array<esp::OpenJob, kMaxBurst> open;
   std::array<esp::SealJob, kMaxBurst> seal;
   std::array<SealTarget, kMaxBurst> targets;
   std::size_t seals = 0;
   std::array<transport::RxPacket*, kMaxBurst> packets{};
-  std::array<PathState*, kMaxBurst> paths{};
+  std::array<PathEpoch*, kMaxBurst> paths{};
   // For packets of our own making: one buffer for each until the batch was sent.
   static constexpr std::size_t kOwnBuffers = 64, kOwnSize = 4096;
   std::array<std::array<std::uint8_t, kOwnSize>, kOwnBuffers> own;

@@ -222,8 +222,9 @@ void Pipeline::queue_to_agent(RelayState& relay, esp::PacketBuffer packet) {
   channel::put_relay_header(packet.data(), relay.id);
   auto& work = *work_;
   auto& target = work.targets[work.seals];
-  target = {relay.path->agent, relay.path->local, Exit::kAgent, nullptr};
-  work.seal[work.seals++].set(*relay.path->out, packet, channel::kNextHeaderRelay);
+  const auto& path = *relay.path;
+  target = {path.agent, path.local, path.stream ? Exit::kAgentStream : Exit::kAgent, nullptr, path.key.first};
+  work.seal[work.seals++].set(*path.out, packet, channel::kNextHeaderRelay);
 }
 
 void Pipeline::seal_to_agents(OutgoingBatch& out) {
@@ -232,12 +233,14 @@ void Pipeline::seal_to_agents(OutgoingBatch& out) {
   engine_->seal(jobs);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const auto& job = jobs[i];
+    const auto& target = work.targets[i];
+    if (job.event != esp::LimitEvent::kNone) [[unlikely]]
+      emit_(PathSpent{target.backend});
     if (!job.ok()) {
       channel_esp_drops_.add(job.result);
       continue;
     }
-    const auto& target = work.targets[i];
-    out.add(target.exit, {job.packet.bytes(), target.remote, target.local});
+    out.add(target.exit, {job.packet.bytes(), target.remote, target.local}, target.backend);
   }
   work.seals = 0;
 }

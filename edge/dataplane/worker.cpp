@@ -35,6 +35,7 @@ Worker::Worker(std::uint32_t index, WorkerPorts ports, std::unique_ptr<esp::Engi
                 std::move(engine), replay_window, [this](Event event) { emit(std::move(event)); }, limits),
             wake_.get()),
       tuning_(tuning) {
+  loop_.on_stream([this](BackendId backend, Bytes packet) { exchange_.put(backend.value(), packet); });
   thread_ = std::thread([this] { run(); });
 }
 
@@ -54,6 +55,12 @@ void Worker::flush() {
   while (sent < waiting_.size() && commands_.push(std::move(waiting_[sent]))) ++sent;
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(sent));
   signal(wake_.get());
+}
+
+bool Worker::give_frames(Bytes records) {
+  const bool taken = exchange_.give(records);
+  signal(wake_.get());
+  return taken;
 }
 
 void Worker::emit(Event event) {
@@ -85,7 +92,9 @@ void Worker::run() {
     const auto now = app::now();
     drain_commands(now);
     if (loop_.receive(now)) last_packet_ = now;
+    exchange_.receive([&](std::span<transport::RxPacket> burst) { loop_.from_stream(burst, now); });
     if (const auto next = pipeline().next_timeout(); next && *next <= now) loop_.on_timeout(now);
+    emitted_ |= exchange_.flush();
     if (std::exchange(emitted_, false)) signal(woken_);
   }
 }

@@ -13,6 +13,7 @@
 #include "base/app/unique_fd.hpp"
 #include "base/spsc_queue.hpp"
 #include "edge/dataplane/packet_loop.hpp"
+#include "proto/transport/frame_exchange.hpp"
 
 namespace sluice::edge {
 
@@ -37,6 +38,12 @@ class Worker {
   /// The next thing the worker has to say.
   std::optional<Event> next_event() { return events_.pop(); }
 
+  /// Data frames that came by an agent's TLS data link; false: the worker does not keep up, they are dropped.
+  bool give_frames(Bytes records);
+  /// The next batch towards an agent's; `peer` is its BackendId.
+  std::optional<transport::FrameExchange::Batch> next_frames() { return exchange_.next(); }
+  const transport::FrameExchange& exchange() const { return exchange_; }
+
   std::uint32_t index() const { return index_; }
   /// CPU time the thread has used so far; zero where the system does not tell.
   std::chrono::nanoseconds cpu_time() const;
@@ -58,6 +65,7 @@ class Worker {
   SpscQueue<Command> commands_;
   SpscQueue<Event> events_;
   std::vector<Command> waiting_;  // control thread's
+  transport::FrameExchange exchange_;
   PacketLoop loop_;
   WorkerTuning tuning_;
   Instant last_packet_{};

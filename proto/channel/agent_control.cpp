@@ -27,6 +27,12 @@ void AgentControl::on_welcome(const Welcome& welcome, Instant now) {
     return fail(DeadCause::kVersionMismatch, "the edge chose " + std::to_string(welcome.version));
   }
   edge_ = welcome;
+  if (edge_.version < kVersionCarriers) edge_.carrier = CarrierMode::kUdp;
+  if (agree(config_.hello.carrier, edge_.carrier) != edge_.carrier) {
+    return fail(DeadCause::kCarrierMismatch,
+                "channel.carrier is " + std::string(to_string(config_.hello.carrier)) +
+                    " at the agent, and the edge chose " + std::string(to_string(edge_.carrier)));
+  }
   auto paths = answer_paths(welcome.paths);
   if (!paths) return;
   epoch_ = paths->epoch;

@@ -21,6 +21,8 @@ std::string_view to_string(DeadCause cause) {
       return "handshake timeout";
     case DeadCause::kVersionMismatch:
       return "no common version";
+    case DeadCause::kCarrierMismatch:
+      return "no common carrier";
     case DeadCause::kBadFrame:
       return "bad frame";
     case DeadCause::kMalformed:

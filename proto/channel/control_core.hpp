@@ -22,6 +22,7 @@ enum class DeadCause : std::uint8_t {
   kSilent,            ///< no load report, or no keepalive, within the time allowed
   kHandshakeTimeout,  ///< the peer did not get through hello, welcome, data paths in time
   kVersionMismatch,   ///< no version in common
+  kCarrierMismatch,   ///< one wants UDP alone, the other TLS alone
   kBadFrame,          ///< a frame empty or too long
   kMalformed,         ///< not protobuf
   kBadField,          ///< a value out of range
@@ -56,6 +57,7 @@ struct ControlTimes {
   Duration keepalive_interval = std::chrono::seconds(1);
   Duration keepalive_timeout = std::chrono::seconds(5);  ///< an agent calls its edge dead after this silence
   Duration open_timeout = std::chrono::seconds(2);       ///< an agent's answer to TunnelOpen
+  Duration renew_timeout = std::chrono::seconds(10);     ///< an agent's answer to a new key epoch
 };
 
 /// Base of EdgeControl and AgentControl. No I/O: bytes and time in, bytes and events out. One thread.

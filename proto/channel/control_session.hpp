@@ -27,6 +27,7 @@ struct AgentReady {
   Hello agent;
   std::uint32_t version = 0;
   DataPaths paths;
+  CarrierMode carrier = CarrierMode::kUdp;  ///< what holds
 };
 /// A new key epoch is agreed: install its SAs, then send on them; the old ones may be removed after a grace
 /// time.
@@ -42,11 +43,15 @@ struct EdgeControlConfig {
   std::uint64_t boot_id = 0;
   std::uint32_t workers = 1;
   std::uint16_t data_port = 0;
+  CarrierMode carrier = CarrierMode::kAuto;
   ControlTimes times;
 };
 
 class EdgeControl final : public ControlCore {
  public:
+  /// Offers that may wait for an answer at once: as many as an agent can have tunnels of one client's ids.
+  static constexpr std::size_t kMaxOffers = 65'536;
+
   /// `spis` outlives the core.
   EdgeControl(EdgeControlConfig config, SpiSource& spis, Instant now);
   ~EdgeControl() override;
@@ -66,8 +71,9 @@ class EdgeControl final : public ControlCore {
   bool resume_tunnel(const TunnelResumed& resumed);
   /// Answers it the other way. False when the offer is not known or answered.
   bool refuse_resume(const TunnelLost& lost);
-  /// Offers a new key epoch; PathsRenewed follows. False while not established or while one is under way.
-  bool renew_paths();
+  /// Offers a new key epoch; PathsRenewed follows, or the end of an agent that does not answer. False while
+  /// not established or while one is under way.
+  bool renew_paths(Instant now);
 
   std::size_t open_relays() const { return relays_.size(); }
 
@@ -92,8 +98,10 @@ class EdgeControl final : public ControlCore {
   Hello agent_;
   std::uint32_t version_ = 0;
   std::uint32_t epoch_ = 0;
+  CarrierMode carrier_ = CarrierMode::kUdp;
   std::optional<DataPaths> offer_;
-  Instant deadline_;  ///< of the handshake, then of the next load report
+  Instant offer_due_;  ///< when the answer to offer_ is, once established
+  Instant deadline_;   ///< of the handshake, then of the next load report
   Instant next_keepalive_;
   std::uint64_t keepalives_ = 0;
   std::unordered_map<RelayId, std::optional<Instant>> relays_;  ///< when the answer is due, until accepted

@@ -5,11 +5,11 @@ namespace sluice::channel {
 std::string_view to_string(DataFrameError error) {
   switch (error) {
     case DataFrameError::kNextHeader:
-      return "next header is neither relay nor keepalive";
+      return "next header is neither relay nor none";
     case DataFrameError::kTooShort:
       return "no room for a relay id and an L2TP header";
-    case DataFrameError::kNoRelay:
-      return "relay id 0";
+    case DataFrameError::kBadHello:
+      return "relay id 0 and no hello of a known kind";
     case DataFrameError::kCount:
       break;
   }
@@ -21,8 +21,10 @@ Result<DataFrame, DataFrameError> parse_data_frame(std::uint8_t next_header, Mut
   if (next_header != kNextHeaderRelay) return Failure{DataFrameError::kNextHeader};
   if (payload.size() < kRelayHeader + kMinL2tp) return Failure{DataFrameError::kTooShort};
   const RelayId relay(load_be32(payload.data()));
-  if (!relay) return Failure{DataFrameError::kNoRelay};
-  return DataFrame{relay, payload.subspan(kRelayHeader)};
+  if (relay) return DataFrame{.relay = relay, .l2tp = payload.subspan(kRelayHeader)};
+  const auto hello = parse_hello(payload.subspan(kRelayHeader));
+  if (!hello) return Failure{DataFrameError::kBadHello};
+  return DataFrame{.relay = {}, .hello = *hello, .is_hello = true};
 }
 
 }  // namespace sluice::channel

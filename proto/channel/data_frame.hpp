@@ -1,8 +1,8 @@
 #pragma once
 // What an ESP packet of the data carrier holds once opened: a relay id (32 bits, big-endian) and the L2TP
-// packet from its first header byte on, with next header 115 (L2TP, RFC 3931 §4.1.1 has the number), or
-// nothing at all with next header 59 (a dummy packet, RFC 4303 §2.6), which serves as keepalive. An engine
-// reports those as DropReason::kDummy.
+// packet from its first header byte on, with next header 115 (L2TP, RFC 3931 §4.1.1 has the number). Behind
+// relay id 0 stands a hello of the path (path_hello.hpp). A dummy packet (next header 59, RFC 4303 §2.6) is
+// nothing; an engine reports it as DropReason::kDummy.
 
 #include <cstdint>
 #include <optional>
@@ -11,6 +11,7 @@
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "proto/channel/path_hello.hpp"
 
 namespace sluice::channel {
 
@@ -20,13 +21,14 @@ inline constexpr std::size_t kRelayHeader = 4;
 /// The shortest L2TP header (RFC 2661 §3.1): flags, tunnel id, session id.
 inline constexpr std::size_t kMinL2tp = 6;
 
-enum class DataFrameError : std::uint8_t { kNextHeader, kTooShort, kNoRelay, kCount };
+enum class DataFrameError : std::uint8_t { kNextHeader, kTooShort, kBadHello, kCount };
 std::string_view to_string(DataFrameError error);
 
 struct DataFrame {
-  RelayId relay;      ///< 0 for a keepalive
-  MutableBytes l2tp;  ///< within the payload given; empty for a keepalive
-  bool keepalive() const { return !relay; }
+  RelayId relay;        ///< 0 for a dummy or a hello
+  MutableBytes l2tp{};  ///< within the payload given; empty without a relay
+  PathHello hello{};    ///< where is_hello
+  bool is_hello = false;
 };
 
 /// Reads an opened packet in place.

@@ -18,6 +18,8 @@
 namespace sluice::channel {
 
 inline constexpr std::string_view kExporterLabel = "EXPORTER-sluice-data";
+/// What says, on a second connection, that it carries the data of this one: 32 bytes, without context.
+inline constexpr std::string_view kStreamLabel = "EXPORTER-sluice-data-stream";
 inline constexpr std::size_t kDataKeyBytes = 20;
 
 enum class Direction : std::uint8_t { kToEdge = 0, kToAgent = 1 };

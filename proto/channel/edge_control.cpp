@@ -45,10 +45,20 @@ void EdgeControl::on_hello(const Hello& hello, Instant now) {
                                                  std::to_string(kVersionMin) + " to " +
                                                  std::to_string(kVersionMax));
   }
+  const auto wanted = version_ < kVersionCarriers ? CarrierMode::kUdp : hello.carrier;
+  const auto carrier = agree(config_.carrier, wanted);
+  if (!carrier) {
+    return fail(DeadCause::kCarrierMismatch, "channel.carrier is " + std::string(to_string(config_.carrier)) +
+                                                 " at the edge and " + std::string(to_string(wanted)) +
+                                                 " at the agent: make one of them auto");
+  }
+  // Nobody tells an agent of version 1 whether it is heard.
+  carrier_ = version_ < kVersionCarriers ? CarrierMode::kUdp : *carrier;
   agent_ = hello;
   epoch_ = 1;
   offer_ = offer_paths(epoch_);
-  send(Welcome{version_, config_.boot_id, config_.edge_name, config_.workers, config_.data_port, *offer_});
+  send(Welcome{version_, config_.boot_id, config_.edge_name, config_.workers, config_.data_port, *offer_,
+               carrier_});
   deadline_ = now + config_.times.handshake;
   state_ = State::kAwaitPaths;
 }
@@ -91,7 +101,7 @@ void EdgeControl::on_paths(const DataPaths& answer, Instant now) {
   established_ = true;
   deadline_ = now + config_.times.report_timeout;
   next_keepalive_ = now;
-  events_.push_back(AgentReady{agent_, version_, std::move(paths)});
+  events_.push_back(AgentReady{agent_, version_, std::move(paths), carrier_});
   on_timeout(now);
 }
 
@@ -126,6 +136,9 @@ void EdgeControl::on_established(Message& message, Instant now) {
   } else if (auto* resume = std::get_if<TunnelResume>(&message)) {
     if (resume->agent_worker >= agent_.workers) {
       return fail(DeadCause::kBadField, "tunnel_resume names a worker that does not exist");
+    }
+    if (offered_.size() == kMaxOffers) {
+      return fail(DeadCause::kFlood, "more tunnels offered at once than an agent can have");
     }
     if (!offered_.insert(resume->resume).second) {
       return fail(DeadCause::kUnexpected, "tunnel_resume under a number that is in use");
@@ -180,9 +193,9 @@ bool EdgeControl::refuse_resume(const TunnelLost& lost) {
   return !dead();
 }
 
-bool EdgeControl::renew_paths() {
-  // No time limit: an agent that does not read its stream does not report its load either.
+bool EdgeControl::renew_paths(Instant now) {
   if (dead() || !established_ || offer_) return false;
+  offer_due_ = now + config_.times.renew_timeout;
   offer_ = offer_paths(epoch_ + 1);
   send(*offer_);
   return true;
@@ -195,6 +208,7 @@ void EdgeControl::on_timeout(Instant now) {
     return fail(DeadCause::kSilent, "no load report in time");
   }
   if (!established_) return;
+  if (offer_ && expired(offer_due_, now)) return fail(DeadCause::kBadPaths, "no answer to a new key epoch");
   if (now >= next_keepalive_) {
     send(KeepAlive{++keepalives_});
     next_keepalive_ = std::max(next_keepalive_ + config_.times.keepalive_interval, now);
@@ -228,6 +242,7 @@ std::optional<Instant> EdgeControl::next_timeout() const {
   if (!established_) return deadline_;
   Instant next = std::min(deadline_, next_keepalive_);
   if (!unanswered_.empty()) next = std::min(next, unanswered_.front().first);
+  if (offer_) next = std::min(next, offer_due_);
   return next;
 }
 

@@ -17,7 +17,9 @@
 namespace sluice::channel {
 
 inline constexpr std::uint32_t kVersionMin = 1;
-inline constexpr std::uint32_t kVersionMax = 1;
+inline constexpr std::uint32_t kVersionMax = 2;
+/// The first version with hellos on data paths and the carrier "tls".
+inline constexpr std::uint32_t kVersionCarriers = 2;
 inline constexpr std::uint32_t kMaxWorkers = 64;
 
 /// Each worker takes data frames on a UDP port of its own, consecutive from the first worker's: so each pair
@@ -25,6 +27,18 @@ inline constexpr std::uint32_t kMaxWorkers = 64;
 constexpr std::uint16_t port_of(std::uint16_t data_port, std::uint32_t worker) {
   return static_cast<std::uint16_t>(data_port + worker);
 }
+
+/// What data frames travel by.
+enum class CarrierMode : std::uint8_t {
+  kUdp,   ///< UDP, whether it works or not; all that version 1 knows
+  kAuto,  ///< UDP, and TLS while UDP does not work
+  kTls,   ///< a TLS connection of their own
+  kCount,
+};
+std::string_view to_string(CarrierMode mode);
+std::optional<CarrierMode> parse_carrier_mode(std::string_view text);
+/// What holds where the two ends want these; nothing where one wants UDP alone and the other TLS alone.
+std::optional<CarrierMode> agree(CarrierMode one, CarrierMode other);
 
 /// Agent, first. Ranges as in schema/channel.proto.
 struct Hello {
@@ -36,6 +50,7 @@ struct Hello {
   std::uint16_t data_port = 0;     ///< UDP, the first worker's (port_of); the address is the control stream's
   std::uint32_t max_sessions = 0;  ///< 0: no limit
   std::string software;            ///< escape before printing
+  CarrierMode carrier = CarrierMode::kUdp;  ///< as configured; version 1 says nothing, and knows UDP
   bool operator==(const Hello&) const = default;
 };
 
@@ -63,6 +78,7 @@ struct Welcome {
   std::uint16_t data_port =
       0;  ///< UDP, the first worker's (port_of); the address is the one the agent dialled
   DataPaths paths;
+  CarrierMode carrier = CarrierMode::kUdp;  ///< what holds
   bool operator==(const Welcome&) const = default;
 };
 

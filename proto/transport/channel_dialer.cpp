@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "proto/transport/asio_support.hpp"
 #include "proto/transport/channel_pump.hpp"
+#include "proto/transport/data_dialer.hpp"
 
 namespace sluice::transport {
 namespace {
@@ -46,6 +47,10 @@ struct State : std::enable_shared_from_this<State> {
   net::awaitable<Result<std::vector<tcp::endpoint>, std::string>> resolve();
   void on_event(channel::AgentEvent& event);
   void on_ready(const channel::EdgeReady& ready);
+  void dial_data();
+  void stop_data() {
+    if (const auto former = std::exchange(data, nullptr)) former->stop();
+  }
   std::optional<std::vector<channel::PathKeys>> keys_of(const channel::DataPaths& paths);
   milliseconds jittered(milliseconds wait);
   bool wanted() const { return owner != nullptr && !stopped; }
@@ -67,6 +72,8 @@ struct State : std::enable_shared_from_this<State> {
   tcp::socket socket;
   tcp::resolver resolver;
   std::shared_ptr<Pump> pump;
+  channel::CarrierMode carrier = channel::CarrierMode::kUdp;  ///< of the channel that is up
+  std::shared_ptr<DataDialer> data;                           ///< while it is wanted
 };
 
 net::awaitable<void> State::run() {
@@ -177,7 +184,27 @@ void State::on_ready(const channel::EdgeReady& ready) {
   const EdgeLink link{
       stream.peer(), control, {control.address, ready.edge.data_port}, from_asio(stream.local()).address};
   up = was_up = true;
+  carrier = ready.edge.carrier;
   handler.channel_up(*owner, link, ready, std::move(*keys));
+}
+
+void State::dial_data() {
+  if (data || !up || carrier == channel::CarrierMode::kUdp) return;
+  const auto& stream = pump->stream();
+  const auto token = stream.export_key(channel::kStreamLabel, {}, channel::kTokenBytes);
+  if (token.size() != channel::kTokenBytes) return pump->core().close("no token from TLS");
+  DataDialer::Config dial{
+      .remote = stream.remote(), .identity = identity, .edge_name = stream.peer().name, .token = {}};
+  std::copy(token.bytes().begin(), token.bytes().end(), dial.token.begin());
+  data = DataDialer::start(timer.get_executor(), std::move(dial),
+                           {.frames =
+                                [this](Bytes records) {
+                                  if (owner != nullptr) handler.data_frames(*owner, records);
+                                },
+                            .changed =
+                                [this](bool is_up, const std::string& cause) {
+                                  if (owner != nullptr) handler.data_link(*owner, is_up, cause);
+                                }});
 }
 
 void State::on_event(channel::AgentEvent& event) {
@@ -186,6 +213,7 @@ void State::on_event(channel::AgentEvent& event) {
     on_ready(*ready);
   } else if (const auto* dead = std::get_if<channel::Dead>(&event)) {
     failure = text_of(*dead);
+    stop_data();
     if (std::exchange(up, false)) handler.channel_down(*owner, *dead);
   } else if (const auto* renewed = std::get_if<channel::PathsRenewed>(&event)) {
     auto keys = keys_of(renewed->paths);
@@ -220,6 +248,7 @@ class Dialer final : public ChannelDialer {
   }
   void stop(const std::string& reason) override {
     state_->stopped = true;
+    state_->stop_data();
     ErrorCode ignored;
     state_->timer.cancel();
     state_->resolver.cancel();
@@ -258,6 +287,10 @@ class Dialer final : public ChannelDialer {
   }
   bool resume_tunnel(const channel::TunnelResume& resume) override {
     return command([&](auto& core) { return core.resume_tunnel(resume); });
+  }
+  void want_data_link(bool wanted) override { wanted ? state_->dial_data() : state_->stop_data(); }
+  bool send_frames(Bytes records, std::size_t frames) override {
+    return state_->data && state_->data->send(records, frames);
   }
   void set_urgent(bool urgent) override { state_->urgent = urgent; }
   void set_load(const channel::LoadReport& load, bool now) override {

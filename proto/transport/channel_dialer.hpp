@@ -58,6 +58,10 @@ class AgentChannelHandler {
   virtual void tunnel_resumed(ChannelDialer& dialer, const channel::TunnelResumed& resumed) = 0;
   virtual void tunnel_lost(ChannelDialer& dialer, const channel::TunnelLost& lost) = 0;
   virtual void channel_down(ChannelDialer& dialer, const channel::Dead& dead) = 0;
+  /// The TLS data link came, or went, or could not be made (`cause`: why); while the channel is up only.
+  virtual void data_link(ChannelDialer& /*dialer*/, bool /*up*/, const std::string& /*cause*/) {}
+  /// Data frames that came by it (proto/channel/data_stream.hpp), as they are.
+  virtual void data_frames(ChannelDialer& /*dialer*/, Bytes /*records*/) {}
   /// An attempt that failed, and when the next is made: one line for the log.
   virtual void connection_failed(ChannelDialer& dialer, const std::string& cause,
                                  std::chrono::milliseconds retry_in) = 0;
@@ -87,6 +91,11 @@ class ChannelDialer {
   virtual bool session_up(const channel::SessionUp& up) = 0;
   virtual bool session_down(const channel::SessionDown& down) = 0;
   virtual bool resume_tunnel(const channel::TunnelResume& resume) = 0;
+  /// Whether a TLS connection for data is held beside the control stream, until the channel goes down.
+  /// Nothing while it is down, or where the two agreed on UDP alone.
+  virtual void want_data_link(bool wanted) = 0;
+  /// Whole data frames by it; false: there is none, or the edge does not take them: they are dropped.
+  virtual bool send_frames(Bytes records, std::size_t frames) = 0;
   /// Tunnels wait for this edge: redial in shorter intervals from the next attempt on.
   virtual void set_urgent(bool urgent) = 0;
   /// What the load reports say from now on; kept over reconnections. `now` sends one out of turn.

@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "proto/transport/asio_support.hpp"
 #include "proto/transport/channel_pump.hpp"
+#include "proto/transport/data_link.hpp"
 
 namespace sluice::transport {
 namespace {
@@ -71,6 +72,7 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
     return {remote_.address, channel::port_of(data_port_, agent_worker)};
   }
   IpAddress local_address() const override { return local_; }
+  std::optional<TcpFigures> tcp_figures() const override { return stream_->tcp_figures(); }
 
   bool open_tunnel(const channel::TunnelOpen& open) override {
     return poked(pump_->core().open_tunnel(open, app::now()));
@@ -87,7 +89,27 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
   bool refuse_resume(const channel::TunnelLost& lost) override {
     return poked(pump_->core().refuse_resume(lost));
   }
-  bool renew_paths() override { return poked(pump_->core().renew_paths()); }
+  bool renew_paths() override { return poked(pump_->core().renew_paths(app::now())); }
+  bool send_frames(Bytes records, std::size_t frames) override {
+    return link_ && link_->send(records, frames);
+  }
+  /// Takes the link if it belongs to this channel.
+  bool attach(const DataLink::Ptr& link, const channel::StreamToken& token) {
+    if (!up_ || !token_ || link->stream().peer().name != peer().name ||
+        !equal_constant_time(token_->bytes(), token))
+      return false;
+    if (const auto former = std::exchange(link_, link)) former->close();
+    shared_->handler->data_link(*this, true, "");
+    return true;
+  }
+  void link_frames(const DataLink::Ptr& link, Bytes records) {
+    if (up_ && link_ == link && shared_->handler != nullptr) shared_->handler->data_frames(*this, records);
+  }
+  void detach(const DataLink::Ptr& link, const std::string& cause) {
+    if (link_ != link) return;
+    link_.reset();
+    if (up_ && shared_->handler != nullptr) shared_->handler->data_link(*this, false, cause);
+  }
   void close(const std::string& reason) override {
     pump_->core().close(reason);
     pump_->poke();
@@ -148,12 +170,15 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
     auto keys = keys_of(ready.paths);
     if (!keys) return pump_->core().close("no keys from TLS");
     data_port_ = ready.agent.data_port;
+    if (ready.carrier != channel::CarrierMode::kUdp)
+      token_ = stream_->export_key(channel::kStreamLabel, {}, channel::kTokenBytes);
     up_ = true;
     shared_->counts.add(ListenerCount::kUp);
     shared_->handler->channel_up(*this, ready, std::move(*keys));
   }
 
   void on_dead(const channel::Dead& dead) {
+    if (const auto link = std::exchange(link_, nullptr)) link->close();
     if (up_) {
       up_ = false;
       shared_->counts.add(ListenerCount::kDown);
@@ -173,6 +198,8 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
   Endpoint remote_;
   IpAddress local_;
   std::uint16_t data_port_ = 0;
+  std::optional<Secret> token_;  ///< what a TLS data link of this channel says
+  DataLink::Ptr link_;
   bool up_ = false;
 };
 
@@ -197,19 +224,55 @@ class HandshakeSlot {
   IpAddress source_;
 };
 
+/// A connection for data: until its token came it counts as a handshake.
+net::awaitable<void> serve_data(std::shared_ptr<Shared> shared, TlsStream::Ptr stream,
+                                std::shared_ptr<HandshakeSlot> slot) {
+  std::shared_ptr<Session> owner;
+  DataLink::Ptr link;
+  net::steady_timer patience(co_await net::this_coro::executor);
+  link = std::make_shared<DataLink>(
+      stream, std::nullopt,
+      DataLink::Events{.token =
+                           [&](const channel::StreamToken& token) {
+                             patience.cancel();
+                             slot.reset();
+                             for (const auto& [id, session] : shared->sessions) {
+                               if (shared->handler == nullptr || !session->attach(link, token)) continue;
+                               owner = session;
+                               return true;
+                             }
+                             return false;
+                           },
+                       .frames = [&](Bytes records) { owner->link_frames(link, records); }});
+  patience.expires_after(shared->config.tls_handshake_timeout);
+  patience.async_wait([weak = std::weak_ptr(link)](const ErrorCode& ec) {
+    const auto alive = weak.lock();
+    if (!ec && alive) alive->close();
+  });
+  auto cause = co_await link->run();
+  if (patience.expiry() <= std::chrono::steady_clock::now()) cause = "no token in time";
+  patience.cancel();
+  if (owner) co_return owner->detach(link, cause);
+  shared->counts.add(ListenerCount::kControlFailed);
+  if (shared->handler != nullptr) {
+    shared->handler->connection_failed(from_asio(stream->remote()), stream->peer().name,
+                                       "data carrier: " + cause);
+  }
+}
+
 net::awaitable<void> serve(std::shared_ptr<Shared> shared, tcp::socket socket,
                            std::shared_ptr<HandshakeSlot> slot) {
   ErrorCode ignored;
   const Endpoint remote = from_asio(socket.remote_endpoint(ignored));
   std::string name;
   TlsOptions options;
+  options.protocol = kDataProtocol;
   options.handshake_timeout = shared->config.tls_handshake_timeout;
   options.authorise = [&name, shared](const PeerName& peer) {
     name = peer.name;
     return shared->handler != nullptr && shared->handler->authorise(peer);
   };
   auto stream = co_await TlsStream::accept(std::move(socket), shared->identity, std::move(options));
-  slot.reset();
   // The identity may have changed under the handshake.
   if (stream) {
     if (auto objection = (*stream)->objection(shared->identity)) {
@@ -218,6 +281,7 @@ net::awaitable<void> serve(std::shared_ptr<Shared> shared, tcp::socket socket,
     }
   }
   if (!stream) {
+    slot.reset();
     shared->counts.add(ListenerCount::kTlsFailed);
     const auto& error = stream.error();
     if (shared->handler != nullptr) {
@@ -230,6 +294,9 @@ net::awaitable<void> serve(std::shared_ptr<Shared> shared, tcp::socket socket,
     (*stream)->abort();
     co_return;
   }
+  if ((*stream)->protocol() == kDataProtocol)
+    co_return co_await serve_data(shared, std::move(*stream), std::move(slot));
+  slot.reset();
   co_await std::make_shared<Session>(shared, std::move(*stream))->run();
 }
 

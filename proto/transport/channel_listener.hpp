@@ -30,6 +30,8 @@ class EdgeChannel {
   /// own.
   virtual Endpoint data_endpoint(std::uint32_t agent_worker) const = 0;
   Endpoint data_endpoint() const { return data_endpoint(0); }
+  /// Of the control stream; nothing where it is not known.
+  virtual std::optional<TcpFigures> tcp_figures() const { return std::nullopt; }
   virtual IpAddress local_address() const = 0;  ///< which the agent dialled: the source of data frames
 
   /// As in channel::EdgeControl.
@@ -39,6 +41,9 @@ class EdgeChannel {
   virtual bool resume_tunnel(const channel::TunnelResumed& resumed) = 0;
   virtual bool refuse_resume(const channel::TunnelLost& lost) = 0;
   virtual bool renew_paths() = 0;
+  /// Whole data frames (proto/channel/data_stream.hpp) by the TLS data link; false: there is none, or the
+  /// agent does not take them: they are dropped.
+  virtual bool send_frames(Bytes records, std::size_t frames) = 0;
   /// Goodbye, then close; channel_down() follows.
   virtual void close(const std::string& reason) = 0;
 };
@@ -55,6 +60,10 @@ class EdgeChannelHandler {
   /// Anything but AgentReady, PathsRenewed and Dead.
   virtual void channel_event(EdgeChannel& channel, const channel::EdgeEvent& event) = 0;
   virtual void channel_down(EdgeChannel& channel, const channel::Dead& dead) = 0;
+  /// The TLS data link came or went (`cause`: why); between channel_up and channel_down only.
+  virtual void data_link(EdgeChannel& /*channel*/, bool /*up*/, const std::string& /*cause*/) {}
+  /// Data frames that came by it, as they are.
+  virtual void data_frames(EdgeChannel& /*channel*/, Bytes /*records*/) {}
   /// A connection that never came up: one line for the log. `name` is empty where no certificate was
   /// accepted.
   virtual void connection_failed(const Endpoint& remote, const std::string& name,

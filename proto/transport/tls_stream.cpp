@@ -6,7 +6,9 @@
 #include <botan/tls_exceptn.h>
 #include <botan/tls_extensions.h>
 #include <botan/tls_server.h>
+#include <netinet/tcp.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -32,6 +34,8 @@ constexpr std::size_t kReadBuffer = 16 * 1024;
 constexpr std::size_t kMaxHandshakeBytes = 128 * 1024;
 /// How long a peer may take to read our last words.
 constexpr auto kLinger = std::chrono::seconds(2);
+/// Of a connection for bulk: bytes the kernel holds unsent, and how long the peer may acknowledge nothing.
+constexpr int kUnsent = 128 * 1024, kPatienceMs = 3000;
 
 tls::Alert::Type alert_for(pki::ChainFault fault) {
   switch (fault) {
@@ -72,10 +76,13 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
   std::size_t queued() const override { return out_.size() + in_flight_.size(); }
   void close() override;
   void abort() override;
+  void tune_for_data() override;
 
   const PeerName& peer() const override { return peer_; }
+  std::string protocol() const override { return channel_->application_protocol(); }
   std::optional<std::string> objection(const TlsIdentity& identity) const override;
   tcp::endpoint remote() const override { return remote_; }
+  std::optional<TcpFigures> tcp_figures() const override;
   tcp::endpoint local() const override { return local_; }
   Secret export_key(std::string_view label, Bytes context, std::size_t length) const override;
 
@@ -94,6 +101,10 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
                              const std::vector<std::shared_ptr<const Botan::OCSP::Response>>&,
                              const std::vector<Botan::Certificate_Store*>&, Botan::Usage_Type,
                              const std::string&, const tls::Policy&) override;
+  std::string tls_server_choose_app_protocol(const std::vector<std::string>& offered) override {
+    const bool wanted = std::find(offered.begin(), offered.end(), options_.protocol) != offered.end();
+    return wanted ? std::string(options_.protocol) : std::string();
+  }
   void tls_inspect_handshake_msg(const tls::Handshake_Message&) override { spoke_tls_ = true; }
   void tls_examine_extensions(const tls::Extensions& extensions, tls::Connection_Side) override;
 
@@ -139,8 +150,11 @@ void BotanStream::make_channel() {
   if (server_) {
     channel_ = std::make_unique<tls::Server>(*this, sessions_, credentials_, policy_, rng);
   } else {
-    channel_ = std::make_unique<tls::Client>(*this, sessions_, credentials_, policy_, rng,
-                                             tls::Server_Information(), tls::Protocol_Version::TLS_V12);
+    std::vector<std::string> offered;
+    if (!options_.protocol.empty()) offered.emplace_back(options_.protocol);
+    channel_ =
+        std::make_unique<tls::Client>(*this, sessions_, credentials_, policy_, rng, tls::Server_Information(),
+                                      tls::Protocol_Version::TLS_V12, offered);
   }
 }
 
@@ -361,6 +375,23 @@ void BotanStream::end_socket() {
   socket_.close(ignored);
   timer_.cancel();
   room_.cancel();
+}
+
+void BotanStream::tune_for_data() {
+  const int fd = socket_.native_handle();
+  const int unsent = kUnsent, patience = kPatienceMs;
+  // Where the kernel refuses, there is more delay, and a dead peer is noticed later.
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
+}
+
+std::optional<TcpFigures> BotanStream::tcp_figures() const {
+  if (!socket_.is_open()) return std::nullopt;
+  const int fd = const_cast<tcp::socket&>(socket_).native_handle();  // Asio's is not const
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  return TcpFigures{std::chrono::microseconds(info.tcpi_rtt), info.tcpi_total_retrans};
 }
 
 Secret BotanStream::export_key(std::string_view label, Bytes context, std::size_t length) const {

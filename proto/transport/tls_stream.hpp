@@ -16,6 +16,7 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "base/time.hpp"
 #include "proto/channel/data_keys.hpp"
 #include "proto/transport/identity.hpp"
 
@@ -45,8 +46,17 @@ struct TlsError {
 struct TlsOptions {
   /// Asked once the certificate chain is good and has the role; false ends the handshake. Empty: any name.
   std::function<bool(const PeerName&)> authorise;
+  /// What the connection is for (ALPN, RFC 7301), a constant: a client offers it if it is not empty, a
+  /// server takes it and nothing else.
+  std::string_view protocol;
   std::chrono::milliseconds handshake_timeout{5000};
   std::size_t max_queued = 2 * 1024 * 1024;  ///< bytes sealed and not yet taken by TCP
+};
+
+/// What the kernel knows of a connection.
+struct TcpFigures {
+  Duration rtt{};                 ///< smoothed
+  std::uint64_t retransmits = 0;  ///< segments, since the connection began
 };
 
 class TlsStream : public std::enable_shared_from_this<TlsStream> {
@@ -71,12 +81,19 @@ class TlsStream : public std::enable_shared_from_this<TlsStream> {
   /// Closes at once.
   virtual void abort() = 0;
 
+  /// For bulk: the kernel holds little that was not sent, and a peer that acknowledges nothing for some
+  /// seconds is gone.
+  virtual void tune_for_data() = 0;
+
   virtual const PeerName& peer() const = 0;
+  virtual std::string protocol() const = 0;  ///< agreed on by ALPN; empty: none
   /// Why the peer's certificate, good when it connected, would be refused by `identity`: revoked since, or of
   /// a CA that is no longer believed. Its end alone is no reason while the stream stands.
   virtual std::optional<std::string> objection(const TlsIdentity& identity) const = 0;
   virtual net::ip::tcp::endpoint remote() const = 0;
   virtual net::ip::tcp::endpoint local() const = 0;
+  /// Nothing once it is closed.
+  virtual std::optional<TcpFigures> tcp_figures() const = 0;
   /// RFC 5705.
   virtual Secret export_key(std::string_view label, Bytes context, std::size_t length) const = 0;
 };

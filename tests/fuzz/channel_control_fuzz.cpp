@@ -76,7 +76,7 @@ TunnelOpen an_open(std::uint8_t relay) {
 void command(EdgeControl& core, std::uint8_t what, std::uint8_t relay, Instant now) {
   if (what == 1) core.open_tunnel(an_open(relay), now);
   if (what == 2) core.close_tunnel(RelayId(relay), CloseCause::kAdmin, "x");
-  if (what == 3) core.renew_paths();
+  if (what == 3) core.renew_paths(now);
   if (what == 3) core.resume_tunnel({relay, RelayId(relay), 0});
   if (what == 2) core.refuse_resume({relay, CloseCause::kPeerGone, "x"});
 }

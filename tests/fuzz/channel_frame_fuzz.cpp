@@ -42,6 +42,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   ByteVector payload(input.begin() + 1, input.end());
   const auto frame = parse_data_frame(input[0], payload);
-  if (frame && !frame.value().keepalive()) require(frame.value().l2tp.size() >= kMinL2tp);
+  if (frame && frame.value().relay) require(frame.value().l2tp.size() >= kMinL2tp);
   return 0;
 }

@@ -54,6 +54,7 @@ class FakeChannel final : public transport::EdgeChannel {
     return true;
   }
   bool renew_paths() override { return false; }
+  bool send_frames(Bytes, std::size_t) override { return false; }
   void close(const std::string& reason) override { close_reason = reason; }
 
   bool takes = true;

@@ -31,8 +31,23 @@ TEST(DataFrame, RefusesByReason) {
               DataFrameError::kTooShort);
   }
   put_relay_header(payload.data(), RelayId());
-  EXPECT_EQ(parse_data_frame(kNextHeaderRelay, payload).error(), DataFrameError::kNoRelay);
-  EXPECT_TRUE(parse_data_frame(kNextHeaderKeepalive, {}).value().keepalive());
+  EXPECT_EQ(parse_data_frame(kNextHeaderRelay, payload).error(), DataFrameError::kBadHello);
+  const auto dummy = parse_data_frame(kNextHeaderKeepalive, {}).value();
+  EXPECT_TRUE(!dummy.relay && !dummy.is_hello);
+}
+
+TEST(DataFrame, GivesAHelloBehindRelayZero) {
+  ByteVector payload(100);
+  write_hello({.heard = true, .probe = 7, .probe_seen = 0x01020304},
+              MutableBytes(payload).subspan(kRelayHeader));
+  const auto frame = parse_data_frame(kNextHeaderRelay, payload);
+  ASSERT_TRUE(frame.ok() && frame.value().is_hello && !frame.value().relay);
+  EXPECT_EQ(frame.value().hello, (PathHello{true, 7, 0x01020304}));
+  for (std::size_t cut = 0; cut < kRelayHeader + kHelloBytes; ++cut) {
+    EXPECT_FALSE(parse_data_frame(kNextHeaderRelay, MutableBytes(payload).first(cut)).ok());
+  }
+  payload[kRelayHeader] = 2;
+  EXPECT_EQ(parse_data_frame(kNextHeaderRelay, payload).error(), DataFrameError::kBadHello);
 }
 
 TEST(SpiSource, LowBitsNameTheWorkerAndNoneIsGivenTwice) {
