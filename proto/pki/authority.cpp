@@ -199,7 +199,7 @@ Result<IssuedCertificate, std::string> Authority::renew(const std::string& name,
   const auto span = validity(options.life, now);
   if (!span) return Failure{span.error()};
   const Subject subject{name, was->who.role, options.addresses.value_or(was->who.addresses)};
-  auto row = options.new_key ? replace_key(subject, was->who.serial, *span) : keep_key(subject, *span);
+  auto row = options.new_key ? replace_key(subject, *span) : keep_key(subject, *span);
   if (!row) return row;
   if (auto error = sign_crl({}, now)) return Failure{*error};
   return row;
@@ -217,16 +217,14 @@ Result<IssuedCertificate, std::string> Authority::keep_key(const Subject& subjec
   return row;
 }
 
-Result<IssuedCertificate, std::string> Authority::replace_key(const Subject& subject,
-                                                              const std::string& former_serial,
-                                                              const Validity& span) {
+Result<IssuedCertificate, std::string> Authority::replace_key(const Subject& subject, const Validity& span) {
   const auto pair = issue_certificate(ca_, subject, span);
   if (!pair) return Failure{pair.error()};
   auto row = record(pair->certificate);
   if (!row) return row;
   const fs::path retired = folder_ / "retired";
   if (auto error = make_folder(retired)) return Failure{*error};
-  const auto kept = retired / (subject.name + "-" + former_serial);
+  const auto kept = retired / (subject.name + "-" + row->who.serial);
   const std::array<std::pair<fs::path, const std::string*>, 2> both{
       {{key_file(subject.name), &pair->key}, {certificate_file(subject.name), &pair->certificate}}};
   for (const auto& [file, text] : both) {

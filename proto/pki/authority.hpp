@@ -5,7 +5,8 @@
 //   crl.pem                   what was taken back, signed anew at every change
 //   NAME.pem, NAME.key        the latest certificate of each edge and agent
 //   issued/SERIAL.pem         every certificate that was ever issued
-//   retired/NAME-SERIAL.key   keys that a renewal with a new key replaced, and .pem beside them
+//   retired/NAME-SERIAL.key   keys that a renewal with a new key replaced, and .pem beside them; the serial
+//                             number is that of the certificate that came instead
 // No key is ever overwritten. One process at a time: the folder is locked while an Authority lives.
 
 #include <chrono>
@@ -94,8 +95,7 @@ class Authority {
   Result<Validity, std::string> validity(std::chrono::days life, Clock::time_point now) const;
   Result<IssuedCertificate, std::string> record(const std::string& certificate) const;
   Result<IssuedCertificate, std::string> keep_key(const Subject& subject, const Validity& validity);
-  Result<IssuedCertificate, std::string> replace_key(const Subject& subject, const std::string& former_serial,
-                                                     const Validity& validity);
+  Result<IssuedCertificate, std::string> replace_key(const Subject& subject, const Validity& validity);
   std::optional<std::string> sign_crl(const std::vector<std::string>& revoked, Clock::time_point now);
 
   std::filesystem::path folder_;

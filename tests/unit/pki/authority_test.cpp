@@ -127,13 +127,28 @@ TEST_F(AuthorityTest, NoKeyIsEverOverwritten) {
 
 TEST_F(AuthorityTest, ANewKeyLeavesTheOldOneAside) {
   auto pki = init();
-  const auto first = pki.issue({"agent1", Role::kAgent});
+  ASSERT_TRUE(pki.issue({"agent1", Role::kAgent}).ok());
   const auto key = read(pki.key_file("agent1")), certificate = read(pki.certificate_file("agent1"));
-  ASSERT_TRUE(pki.renew("agent1", {.new_key = true}).ok());
+  const auto next = pki.renew("agent1", {.new_key = true});
+  ASSERT_TRUE(next.ok()) << next.error();
   EXPECT_NE(read(pki.key_file("agent1")), key);
   EXPECT_TRUE(key_belongs({read(pki.certificate_file("agent1")), read(pki.key_file("agent1"))}));
-  EXPECT_EQ(read(folder_ / "retired" / ("agent1-" + first->who.serial + ".key")), key);
-  EXPECT_EQ(read(folder_ / "retired" / ("agent1-" + first->who.serial + ".pem")), certificate);
+  EXPECT_EQ(read(folder_ / "retired" / ("agent1-" + next->who.serial + ".key")), key);
+  EXPECT_EQ(read(folder_ / "retired" / ("agent1-" + next->who.serial + ".pem")), certificate);
+}
+
+TEST_F(AuthorityTest, AReplacementThatWasCutShortIsMendedByTheNext) {
+  auto pki = init();
+  ASSERT_TRUE(pki.issue({"agent1", Role::kAgent}).ok());
+  const auto old = read(pki.certificate_file("agent1"));
+  ASSERT_TRUE(pki.renew("agent1", {.new_key = true}).ok());
+  write("agent1.pem", old);  // as if the power had gone between key and certificate
+  ASSERT_TRUE(pki.renew("agent1", {.new_key = true}).ok());
+  EXPECT_TRUE(key_belongs({read(pki.certificate_file("agent1")), read(pki.key_file("agent1"))}));
+  std::size_t kept = 0;
+  for (const auto& entry : fs::directory_iterator(folder_ / "retired"))
+    kept += entry.path().extension() == ".key" ? 1 : 0;
+  EXPECT_EQ(kept, 2U) << "no key is lost";
 }
 
 TEST_F(AuthorityTest, ARevokedKeyIsNotCertifiedAgain) {
