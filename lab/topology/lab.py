@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import network, radius
+from .channel_pki import ChannelPki
 from .client import PSK, Client, Dialler
 from .guest import Guest
-from .network import Namespace, make_certificates, plug
+from .network import Namespace, plug
 from .process import Process, eventually
 from .product import EDGE1, AgentHost, Edge, EdgePlace, up_in_backends
 from .radius import RadiusHost
@@ -181,7 +182,7 @@ class Lab:
             self.processes.append(inside.capture("inside", "lan", "icmp or tcp", 2000))
 
     def start_product(self) -> None:
-        make_certificates(self.run.folder / "certs", [*(place.name for place in self._places()), *(f"agent{n}" for n in range(1, self.plan.agents + 1))])
+        ChannelPki.make(self.run.folder / "certs", [*(place.name for place in self._places()), *(f"agent{n}" for n in range(1, self.plan.agents + 1))])
         if self.plan.edge_files:
             self.plan.edge_files(self.run.path("edge", "x").parent)
         self._edge = Edge(self.run, self.spaces["edge"], self.plan.edge_settings, EDGE1, self.plan.ike_settings, self.plan.channel_settings)

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
 from .process import Process, run
 from .runs import Run
@@ -130,31 +129,3 @@ def plug(run_: Run, namespace: Namespace, device: str, address: str, segment: Na
     segment.ip(f"link set {port} up")
     namespace.ip(f"addr add {address} dev {device}")
     namespace.ip(f"link set {device} up")
-
-
-def make_certificates(folder: Path, names: Sequence[str]) -> None:
-    """A CA (ca.crt) and for each name NAME.crt and NAME.key: ECDSA P-256. The organisational unit says which kind of daemon it is."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def openssl(*words: str, stdin: str = "") -> None:
-        run(["openssl", *words], stdin=stdin)
-
-    def key(path: Path) -> None:
-        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(path))
-        path.chmod(0o600)
-
-    ca_key, ca = folder / "ca.key", folder / "ca.crt"
-    key(ca_key)
-    openssl("req", "-x509", "-new", "-sha256", "-days", "2", "-key", str(ca_key), "-subj", "/CN=Sluice lab CA", "-out", str(ca),
-            "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    for name in names:
-        request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
-        key(folder / f"{name}.key")
-        unit = name.rstrip("0123456789")
-        openssl("req", "-new", "-sha256", "-key", str(folder / f"{name}.key"), "-subj", f"/OU={unit}/CN={name}", "-out", str(request))
-        extensions.write_text(
-            f"subjectAltName=DNS:{name}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
-            "extendedKeyUsage=serverAuth,clientAuth\n"
-        )
-        openssl("x509", "-req", "-sha256", "-days", "2", "-in", str(request), "-CA", str(ca), "-CAkey", str(ca_key),
-                "-CAcreateserial", "-extfile", str(extensions), "-out", str(folder / f"{name}.crt"))

@@ -72,8 +72,9 @@ listen = "{place.core}:4600"
 {channel_settings}
 
 [tls]
-ca = "{folder}/certs/ca.crt"
-certificate = "{folder}/certs/{place.name}.crt"
+ca = "{folder}/certs/ca.pem"
+crl = "{folder}/certs/crl.pem"
+certificate = "{folder}/certs/{place.name}.pem"
 key = "{folder}/certs/{place.name}.key"
 
 [operations]
@@ -101,8 +102,9 @@ workers = {2 if number % 2 else 1}
 
 {dialled}
 [tls]
-ca = "{folder}/certs/ca.crt"
-certificate = "{folder}/certs/{name}.crt"
+ca = "{folder}/certs/ca.pem"
+crl = "{folder}/certs/crl.pem"
+certificate = "{folder}/certs/{name}.pem"
 key = "{folder}/certs/{name}.key"
 
 [ppp]
