@@ -60,7 +60,7 @@ def check(lab: Lab) -> str:
     gone = time.monotonic() - revoked
     lab.edge.log.wait(rf"agent connection refused .*the certificate of {first.name} does not hold: .*was revoked on", PATIENCE, edge)
     first.log.wait(r"edge disconnected .*was revoked on", PATIENCE, agent)
-    first.log.wait(r"cannot reach the edge .*refused by the peer", PATIENCE, agent)
+    first.log.wait(r"cannot reach the edge .*refused by the peer.*certificate_revoked", PATIENCE, agent)
     report.good(f"{first.name}: {taken} certificates revoked; gone {gone:.2f} s after that, and it does not come back")
 
     client.forget()

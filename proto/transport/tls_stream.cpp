@@ -105,7 +105,10 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
     const bool wanted = std::find(offered.begin(), offered.end(), options_.protocol) != offered.end();
     return wanted ? std::string(options_.protocol) : std::string();
   }
-  void tls_inspect_handshake_msg(const tls::Handshake_Message&) override { spoke_tls_ = true; }
+  void tls_inspect_handshake_msg(const tls::Handshake_Message&) override {
+    spoke_tls_ = true;
+    if (refusal_) refuse(*refusal_);
+  }
   void tls_examine_extensions(const tls::Extensions& extensions, tls::Connection_Side) override;
 
   Role peer_role() const { return server_ ? Role::kAgent : Role::kEdge; }
@@ -114,7 +117,14 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
   void fail(TlsError error) {
     if (!error_) error_ = std::move(error);
   }
-  [[noreturn]] void refuse(TlsFailure failure, std::string text, tls::Alert::Type alert);
+  struct Refusal {
+    TlsFailure failure = TlsFailure::kCertificate;
+    std::string text;
+    tls::Alert::Type alert = tls::Alert::BAD_CERTIFICATE;
+  };
+  [[noreturn]] void refuse(const Refusal& refusal);
+  /// Why the peer's certificate is not taken; sets `peer_` where it is.
+  std::optional<Refusal> judge(const std::vector<Botan::X509_Certificate>& chain);
   void flush();
   void on_written(const ErrorCode& ec);
   void end_socket();
@@ -136,6 +146,7 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
   bool closing_ = false;
   bool timed_out_ = false;
   std::optional<TlsError> error_;  ///< the first thing that went wrong; nothing is read after it
+  std::optional<Refusal> refusal_;
   PeerName peer_;
   std::vector<Botan::X509_Certificate> peer_chain_;
   pki::TimePoint verified_at_{};
@@ -224,16 +235,16 @@ void BotanStream::tls_alert(tls::Alert alert) {
   }
 }
 
-void BotanStream::refuse(TlsFailure failure, std::string text, tls::Alert::Type alert) {
-  fail({failure, text});
-  throw tls::TLS_Exception(alert, text);
+void BotanStream::refuse(const Refusal& refusal) {
+  fail({refusal.failure, refusal.text});
+  throw tls::TLS_Exception(refusal.alert, refusal.text);
 }
 
 void BotanStream::tls_examine_extensions(const tls::Extensions& extensions, tls::Connection_Side) {
   // RFC 7627 §5.4, RFC 5705 §6: without it exported keys are not bound to this connection.
   if (!extensions.has<tls::Extended_Master_Secret>()) {
-    refuse(TlsFailure::kHandshake, "the peer lacks the extended master secret",
-           tls::Alert::HANDSHAKE_FAILURE);
+    refuse(
+        {TlsFailure::kHandshake, "the peer lacks the extended master secret", tls::Alert::HANDSHAKE_FAILURE});
   }
 }
 
@@ -241,33 +252,35 @@ void BotanStream::tls_verify_cert_chain(const std::vector<Botan::X509_Certificat
                                         const std::vector<std::shared_ptr<const Botan::OCSP::Response>>&,
                                         const std::vector<Botan::Certificate_Store*>&, Botan::Usage_Type,
                                         const std::string&, const tls::Policy&) {
-  if (chain.empty())
-    refuse(TlsFailure::kCertificate, "the peer has no certificate", tls::Alert::BAD_CERTIFICATE);
+  refusal_ = judge(chain);
+  // Botan's server makes bad_certificate of whatever is thrown from here, so that the agent would not learn
+  // what is wrong with it. The client's Finished follows and is thrown at.
+  if (refusal_ && !server_) refuse(*refusal_);
+}
+
+std::optional<BotanStream::Refusal> BotanStream::judge(const std::vector<Botan::X509_Certificate>& chain) {
+  const auto bad = [](std::string text, tls::Alert::Type alert = tls::Alert::BAD_CERTIFICATE) {
+    return Refusal{TlsFailure::kCertificate, std::move(text), alert};
+  };
+  if (chain.empty()) return bad("the peer has no certificate");
   const auto name = pki::read_peer_name(chain.front());
   verified_at_ = std::chrono::system_clock::now();
   if (const auto error = pki::verify_chain(chain, identity_.material().anchors, peer_role(), verified_at_)) {
     // Only what our CA signed is worth repeating.
     const bool ours = name && error->fault != pki::ChainFault::kUntrusted;
-    refuse(TlsFailure::kCertificate,
-           "the certificate of " + (ours ? name->name : "the peer") + " does not hold: " + error->text,
-           alert_for(error->fault));
+    return bad("the certificate of " + (ours ? name->name : "the peer") + " does not hold: " + error->text,
+               alert_for(error->fault));
   }
-  if (!name) refuse(TlsFailure::kCertificate, name.error(), tls::Alert::BAD_CERTIFICATE);
-  if (name->role != peer_role()) {
-    refuse(TlsFailure::kCertificate,
-           "the certificate of " + name->name + " is for the role " + std::string(to_string(name->role)),
-           tls::Alert::BAD_CERTIFICATE);
-  }
-  if (const auto at = from_asio(remote_).address; !name->may_be_at(at)) {
-    refuse(TlsFailure::kCertificate,
-           "the certificate of " + name->name + " is for other addresses than " + at.to_string(),
-           tls::Alert::BAD_CERTIFICATE);
-  }
-  if (options_.authorise && !options_.authorise(*name)) {
-    refuse(TlsFailure::kNotAuthorised, name->name + " is not wanted here", tls::Alert::ACCESS_DENIED);
-  }
+  if (!name) return bad(name.error());
+  const std::string whose = "the certificate of " + name->name;
+  if (name->role != peer_role()) return bad(whose + " is for the role " + std::string(to_string(name->role)));
+  if (const auto at = from_asio(remote_).address; !name->may_be_at(at))
+    return bad(whose + " is for other addresses than " + at.to_string());
+  if (options_.authorise && !options_.authorise(*name))
+    return Refusal{TlsFailure::kNotAuthorised, name->name + " is not wanted here", tls::Alert::ACCESS_DENIED};
   peer_ = *name;
   peer_chain_ = chain;
+  return std::nullopt;
 }
 
 std::optional<std::string> BotanStream::objection(const TlsIdentity& identity) const {
@@ -280,7 +293,7 @@ std::optional<std::string> BotanStream::objection(const TlsIdentity& identity) c
 bool BotanStream::tls_session_established(const tls::Session& session) {
   // The client's empty certificate never reaches tls_verify_cert_chain().
   if (session.peer_certs().empty() || peer_.name.empty()) {
-    refuse(TlsFailure::kCertificate, "the peer has no certificate", tls::Alert::BAD_CERTIFICATE);
+    refuse({TlsFailure::kCertificate, "the peer has no certificate", tls::Alert::BAD_CERTIFICATE});
   }
   return false;
 }

@@ -282,6 +282,7 @@ TEST_F(TlsStreamTest, RevokedCertificatesAreRefusedOnBothSides) {
   EXPECT_NE(server_->error().text.find("the certificate of agent1 does not hold"), std::string::npos)
       << server_->error().text;
   EXPECT_EQ(client_failure(), TlsFailure::kRejected);
+  EXPECT_NE(client_->error().text.find("certificate_revoked"), std::string::npos) << client_->error().text;
 
   handshake(pki_.identity(edge, Role::kEdge), pki_.identity(good_agent, Role::kAgent, revoked));
   EXPECT_EQ(client_failure(), TlsFailure::kCertificate);
@@ -356,6 +357,7 @@ TEST_F(TlsStreamTest, NamesAreAskedForOnBothSides) {
   handshake(edge_, agent_, refuse);
   EXPECT_EQ(server_failure(), TlsFailure::kNotAuthorised);
   EXPECT_EQ(client_failure(), TlsFailure::kRejected);
+  EXPECT_NE(client_->error().text.find("access_denied"), std::string::npos) << client_->error().text;
   handshake(edge_, agent_, {}, refuse);
   EXPECT_EQ(client_failure(), TlsFailure::kNotAuthorised);
   EXPECT_EQ(asked, (std::vector<std::string>{"agent1", "edge1"}));
