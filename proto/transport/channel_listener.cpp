@@ -250,7 +250,7 @@ net::awaitable<void> serve_data(std::shared_ptr<Shared> shared, TlsStream::Ptr s
     if (!ec && alive) alive->close();
   });
   auto cause = co_await link->run();
-  if (patience.expiry() <= std::chrono::steady_clock::now()) cause = "no token in time";
+  if (!owner && patience.expiry() <= std::chrono::steady_clock::now()) cause = "no token in time";
   patience.cancel();
   if (owner) co_return owner->detach(link, cause);
   shared->counts.add(ListenerCount::kControlFailed);
