@@ -1,12 +1,17 @@
 #include "base/http/listen_at.hpp"
 
+#include "base/text.hpp"
+
 namespace sluice::http {
 
-std::optional<ListenAt> parse_listen_at(std::string_view text) {
+Result<ListenAt, std::string> parse_listen_at(std::string_view text) {
   if (text.empty()) return ListenAt();
   if (text.front() == '/') return ListenAt(std::string(text));
   const auto endpoint = Endpoint::parse(text);
-  if (!endpoint || endpoint->port == 0) return std::nullopt;
+  if (!endpoint || endpoint->port == 0) {
+    return Failure{"\"" + escaped(text) +
+                   "\" is neither address:port, for instance \"127.0.0.1:9464\", nor an absolute path"};
+  }
   return ListenAt(*endpoint);
 }
 

@@ -1,21 +1,21 @@
 #pragma once
 // Where a listener listens, as configuration files write it.
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "base/ip.hpp"
+#include "base/result.hpp"
 
 namespace sluice::http {
 
 /// Nowhere, an address and port, or the path of a unix socket.
 using ListenAt = std::variant<std::monostate, Endpoint, std::string>;
 
-/// "127.0.0.1:9464", "[::1]:9464", "/run/sluice/metrics.sock" (absolute); empty is nowhere. Nothing for
-/// anything else.
-std::optional<ListenAt> parse_listen_at(std::string_view text);
+/// "127.0.0.1:9464", "[::1]:9464", "/run/sluice/metrics.sock" (absolute); empty is nowhere. The
+/// error is a sentence about `text`.
+Result<ListenAt, std::string> parse_listen_at(std::string_view text);
 /// Reached from this machine only.
 bool is_local(const ListenAt& at);
 std::string to_string(const ListenAt& at);

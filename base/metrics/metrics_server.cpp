@@ -1,5 +1,6 @@
 #include "base/metrics/metrics_server.hpp"
 
+#include "base/app/log.hpp"
 #include "base/metrics/common_catalogue.hpp"
 
 namespace sluice::metrics {
@@ -12,6 +13,12 @@ Result<std::unique_ptr<MetricsServer>, std::string> MetricsServer::open(MetricsS
       io, at, [server = out.get()](std::string_view path) { return server->answer(path); });
   if (!listener) return Failure{"metrics.listen: " + listener.error()};
   out->listener_ = std::move(*listener);
+  app::log_info("metrics served", {{"listen", http::to_string(at)}});
+  if (!http::is_local(at)) {
+    app::log_warning(
+        "whoever reaches the metrics' address can read them: let a firewall keep it to Prometheus",
+        {{"listen", http::to_string(at)}});
+  }
   return out;
 }
 

@@ -89,7 +89,9 @@ void Edge::make_workers() {
   auto channel = or_throw(transport::open_channel_ports({.bind = data}, worker_count_));
   for (std::uint32_t i = 0; i < worker_count_; ++i) {
     auto ports = open_ports(i, natt, channel);
-    auto engine = or_throw(esp::make_engine(config_.engine, random_));
+    auto engine = std::make_unique<esp::TimedEngine>(or_throw(esp::make_engine(config_.engine, random_)),
+                                                     app::now, random_);
+    engines_.push_back(engine.get());
     workers_.push_back(std::make_unique<Worker>(
         i, std::move(ports), std::move(engine), config_.replay_window, woken_.native_handle(),
         pipeline_limits(),
@@ -175,11 +177,14 @@ void Edge::make_tables() {
                     .end_peer = [this](PeerId peer) { end_peer(peer); },
                     .session_up =
                         [this](const Relay& relay, const AgentSession& session) {
+                          ++counts_.sessions_started;
+                          counts_.set_up.ppp_up(relay.id, app::now());
                           operations_->session_up(session_view(relay, &session));
                         },
                     .session_down =
                         [this](const Relay& relay, const AgentSession& session, const std::string& cause,
                                const std::string& text) {
+                          counts_.sessions_ended.add(cause);
                           operations_->session_down(session_view(relay, &session), cause, text);
                         },
                     .mtu = config_.mtu,
@@ -285,6 +290,7 @@ void Edge::start() {
 
   ike_ = std::make_unique<CharonProvider>(io_, ike_config(config_), *peers_, *this);
   ike_->start();
+  serve_metrics();
   wait_for_events();
   tick();
 }
@@ -335,6 +341,7 @@ void Edge::leave() {
 }
 
 void Edge::end_loop() {
+  if (metrics_) metrics_->stop();
   if (operations_) operations_->stop();
   timer_.cancel();
   woken_.cancel();
@@ -365,6 +372,7 @@ void Edge::take(Event event) {
   } else if (auto* sccrq = std::get_if<SccrqArrived>(&event)) {
     relays_->on_sccrq(*sccrq);
   } else if (auto* observed = std::get_if<TunnelObserved>(&event)) {
+    count_observed(*observed);
     relays_->on_observed(std::move(*observed));
   } else if (auto* moved = std::get_if<PeerMoved>(&event)) {
     const auto* peer = peers_->find(moved->peer);
@@ -438,6 +446,8 @@ void Edge::end_peer(PeerId id) {
 void Edge::ike_up(const IkePeer& ike) {
   peers_->ike_up(ike);
   const auto* peer = peers_->find(ike.ike_sa);
+  ++counts_.ike_established;
+  counts_.set_up.ike_up(peer->correlation_id, app::now());
   app::log_info("IKE SA up",
                 {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string()),
                  LogField("identity", ike.identity), LogField("version", ike.version),
@@ -446,6 +456,7 @@ void Edge::ike_up(const IkePeer& ike) {
 
 void Edge::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
   peers_->ike_rekeyed(old_sa, ike);
+  ++counts_.ike_rekeys;
   const auto* peer = peers_->find(ike.ike_sa);
   app::log_info("IKE SA rekeyed",
                 {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string())});
@@ -462,6 +473,7 @@ void Edge::ike_down(IkeSaId ike_sa) {
 
 void Edge::child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) {
   if (const auto* peer = peers_->find(ike_sa)) {
+    ++(peer->children.size() > 1 ? counts_.child_rekeys : counts_.child_established);
     app::log_info("child SA up",
                   {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
                    LogField("spi_in", to_hex_word(inbound.value())),
@@ -481,6 +493,7 @@ void Edge::ike_failed(const Endpoint& remote, const std::string& identity, const
                       const std::string& text) {
   // The probe never finishes its handshakes.
   if (ike_probe_->is_ours(remote)) return;
+  counts_.ike_failures.add(cause);
   const auto id = contacts_.id_at(remote);
   app::log_warning("IKE failed",
                    {LogField("id", id), LogField("client", remote.to_string()),

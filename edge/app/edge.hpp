@@ -13,17 +13,20 @@
 
 #include "base/app/system_random.hpp"
 #include "base/app/unique_fd.hpp"
+#include "base/metrics/metrics_server.hpp"
 #include "edge/admin/operations_server.hpp"
 #include "edge/app/ike_sender.hpp"
 #include "edge/backends/backends.hpp"
 #include "edge/config/config.hpp"
 #include "edge/dataplane/worker.hpp"
 #include "edge/ike/charon_provider.hpp"
+#include "edge/metrics/edge_counts.hpp"
 #include "edge/probe/ike_probe.hpp"
 #include "edge/probe/probes.hpp"
 #include "edge/relay/contacts.hpp"
 #include "edge/relay/peers.hpp"
 #include "edge/relay/relays.hpp"
+#include "esp/timed_engine.hpp"
 #include "proto/transport/channel_listener.hpp"
 
 namespace sluice::edge {
@@ -75,6 +78,14 @@ class Edge final : public IkeEvents, public StateView {
   void make_probes();
   void make_ike_probe();
   void add_probe_command();
+  void serve_metrics();
+  /// Why no client should be sent here; nothing when a new one can get a session.
+  std::optional<std::string> unready() const;
+  std::size_t agents_ready() const;
+  void collect(metrics::Page& page) const;
+  void collect_agents(metrics::Page& page) const;
+  void count_observed(const TunnelObserved& observed);
+  void count_agent_down(const Backend& backend, bool orderly);
   WorkerPorts open_ports(std::uint32_t worker, std::vector<std::vector<transport::UdpPort>>& natt,
                          std::vector<transport::UdpPort>& channel);
   void post(std::uint32_t worker, Command command) { workers_[worker]->post(std::move(command)); }
@@ -89,6 +100,8 @@ class Edge final : public IkeEvents, public StateView {
   void end_peer(PeerId peer);
   SessionView session_view(const Relay& relay, const AgentSession* session) const;
   BackendView backend_view(const Backend& backend) const;
+  /// Those of drops() and those that are zero.
+  std::vector<DropView> all_drops() const;
   SaView sa_view(const Peer& peer, const ChildSa& child) const;
 
   boost::asio::io_context& io_;
@@ -105,6 +118,8 @@ class Edge final : public IkeEvents, public StateView {
 
   IkeSender ike_sender_;
   Contacts contacts_;
+  EdgeCounts counts_;
+  std::vector<const esp::TimedEngine*> engines_;  ///< of the workers, which own them
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::chrono::nanoseconds> workers_used_;  // CPU time, when last measured
   Instant workers_measured_{};
@@ -117,6 +132,7 @@ class Edge final : public IkeEvents, public StateView {
   std::unique_ptr<OperationsServer> operations_;
   std::unique_ptr<CharonProvider> ike_;
   std::unique_ptr<transport::ChannelListener> listener_;
+  std::unique_ptr<metrics::MetricsServer> metrics_;
   std::optional<transport::TlsIdentity> identity_;  ///< on the channel, once started
   transport::ExpiryReminder expiry_;
 };

@@ -14,18 +14,20 @@ TrafficView traffic_of(const RelayStats& stats) {
 
 constexpr auto kLateReport = std::chrono::milliseconds(1500);
 
+void add_count(std::vector<DropView>& out, std::string_view stage, std::string_view reason,
+               std::uint64_t count) {
+  const auto known = std::find_if(
+      out.begin(), out.end(), [&](const DropView& row) { return row.stage == stage && row.reason == reason; });
+  if (known != out.end()) return void(known->count += count);
+  out.push_back({std::string(stage), std::string(reason), count});
+}
+
 template <class E>
 void add_drops(std::vector<DropView>& out, const std::string& stage, const CounterArray<E>& counters,
                auto name) {
   for (std::size_t i = 0; i < CounterArray<E>::kSize; ++i) {
     const auto reason = static_cast<E>(i);
-    const auto count = counters.read(reason);
-    if (count == 0) continue;
-    const std::string word(name(reason));
-    const auto known = std::find_if(out.begin(), out.end(), [&](const DropView& row) {
-      return row.stage == stage && row.reason == word;
-    });
-    known == out.end() ? out.push_back({stage, word, count}) : void(known->count += count);
+    add_count(out, stage, name(reason), counters.read(reason));
   }
 }
 
@@ -57,9 +59,7 @@ void add_port_drops(std::vector<DropView>& out, const std::string& stage,
                     const CounterArray<transport::PortCount>& counters) {
   for (std::size_t i = 0; i < CounterArray<transport::PortCount>::kSize; ++i) {
     const auto which = static_cast<transport::PortCount>(i);
-    if (is_loss(which) && counters.read(which) > 0) {
-      out.push_back({stage, std::string(transport::to_string(which)), counters.read(which)});
-    }
+    if (is_loss(which)) add_count(out, stage, transport::to_string(which), counters.read(which));
   }
 }
 
@@ -243,6 +243,12 @@ std::vector<PeerView> Edge::peers() const {
 }
 
 std::vector<DropView> Edge::drops() const {
+  auto out = all_drops();
+  std::erase_if(out, [](const DropView& drop) { return drop.count == 0; });
+  return out;
+}
+
+std::vector<DropView> Edge::all_drops() const {
   std::vector<DropView> out;
   for (const auto& worker : workers_) {
     const auto& pipeline = worker->pipeline();
@@ -253,18 +259,15 @@ std::vector<DropView> Edge::drops() const {
               [](esp::DropReason d) { return esp::drop_reason_name(d); });
     add_drops(out, "l2tp", pipeline.l2tp_drops(), [](l2tp::DropReason d) { return l2tp::to_string(d); });
     add_drops(out, "ike", pipeline.ike_drops(), [](IkeDrop d) { return name_of(d); });
-    if (const auto oversize = pipeline.oversize().read(); oversize > 0) {
-      out.push_back({"relay", "oversize-fragmented", oversize});
-    }
+    add_count(out, "relay", "oversize-fragmented", pipeline.oversize().read());
     const auto& ports = worker->ports();
     for (const auto& port : ports.ike) add_port_drops(out, "udp-ike", port.counts());
     for (const auto& port : ports.natt) add_port_drops(out, "udp-natt", port.counts());
     for (const auto& port : ports.raw) add_port_drops(out, "ip-esp", port.counts());
     for (const auto& port : ports.channel) add_port_drops(out, "udp-channel", port.counts());
   }
-  if (contacts_.too_large().read() > 0)
-    out.push_back({"ike", "answer-larger-than-question", contacts_.too_large().read()});
-  if (ike_sender_.failed().read() > 0) out.push_back({"ike", "send-failed", ike_sender_.failed().read()});
+  add_count(out, "ike", "answer-larger-than-question", contacts_.too_large().read());
+  add_count(out, "ike", "send-failed", ike_sender_.failed().read());
   return out;
 }
 
@@ -288,7 +291,7 @@ StatsView Edge::stats() const {
   view.sessions = relays_->session_count();
   view.backends_total = static_cast<std::uint32_t>(backends_->all().size());
   view.backends_up = static_cast<std::uint32_t>(backends_->alive());
-  view.ready = ike_ready_ && ike_probe_->latest().health != IkeHealth::kSilent && view.backends_up > 0;
+  view.ready = !unready();
   for (const auto& drop : drops()) view.drops += drop.count;
   if (identity_) {
     const auto& self = identity_->self();

@@ -97,6 +97,13 @@ void read_probe(app::ConfigFile& file, Config& c) {
   c.probe_password = std::move(*password);
 }
 
+void read_metrics(app::ConfigFile& file, http::ListenAt& at) {
+  std::string text;
+  file.read({{"metrics.listen", &text, "address:port or unix socket of /metrics, /healthz and /readyz"}});
+  const auto parsed = http::parse_listen_at(text);
+  parsed ? void(at = *parsed) : file.fail("metrics.listen", parsed.error());
+}
+
 void check(app::ConfigFile& file, const Config& c) {
   if (c.ike_port == c.natt_port) file.fail("listen.natt_port", "must differ from listen.ike_port");
   if (file.errors().empty()) {
@@ -119,6 +126,7 @@ Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::Conf
   LoadedConfig out;
   file.read(settings_for(out.config));
   read_probe(file, out.config);
+  read_metrics(file, out.config.metrics_listen);
   read_ike(file, out.config, out.warnings);
   file.reject_unknown();
   check(file, out.config);

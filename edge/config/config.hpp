@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/app/config_table.hpp"
+#include "base/http/listen_at.hpp"
 #include "base/ip.hpp"
 #include "base/secret.hpp"
 #include "edge/ike/config.hpp"

@@ -109,7 +109,7 @@ inline constexpr metrics::Family kEdgeFamilies[] = {
     {"sluice_edge_channel_retransmits_total",
      Kind::kCounter,
      {"agent"},
-     "Segments that TCP sent again on the control streams to an agent."},
+     "Segments that TCP sent again on the control stream to an agent, since its channel came up."},
 };
 
 consteval const metrics::Family& family(std::string_view name) {

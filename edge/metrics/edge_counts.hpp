@@ -21,8 +21,7 @@ struct EdgeCounts {
   /// What is remembered of an agent beyond its connection.
   struct Agent {
     std::uint64_t lost = 0;
-    std::uint64_t retransmits = 0;  ///< of connections that are over
-    bool missed = false;            ///< its last connection ended without a goodbye
+    bool missed = false;  ///< its last connection ended without a goodbye
   };
   /// By name; more than kMaxAgents are not remembered.
   static constexpr std::size_t kMaxAgents = 1000;
