@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "base/app/log.hpp"
+#include "base/app/service_manager.hpp"
 #include "edge/app/channel_identity.hpp"
 #include "edge/app/edge.hpp"
 #include "edge/app/version.hpp"
@@ -44,23 +45,34 @@ void reload(sluice::edge::Edge& edge, const std::string& file) {
   }
 }
 
-void reload_on_hangup(boost::asio::signal_set& hangup, sluice::edge::Edge& edge, const std::string& file,
-                      const bool& stopping) {
+void reload_on_hangup(boost::asio::signal_set& hangup, sluice::edge::Edge& edge,
+                      sluice::app::ServiceManager& service, const std::string& file, const bool& stopping) {
   hangup.async_wait([&](const boost::system::error_code& error, int) {
     if (error || stopping) return;
+    service.reloading();
     reload(edge, file);
-    reload_on_hangup(hangup, edge, file, stopping);
+    service.ready_again();
+    reload_on_hangup(hangup, edge, service, file, stopping);
   });
+}
+
+/// What `systemctl status` shows.
+std::string status_line(const sluice::edge::Edge& edge) {
+  const auto now = edge.stats();
+  return std::to_string(now.sessions) + " sessions, " + std::to_string(now.backends_up) + " agents, " +
+         (now.ready ? "ready for clients" : "not ready for new clients");
 }
 
 int run(sluice::edge::Config config, const std::string& file) {
   using sluice::app::log_error;
+  auto service_context = sluice::app::take_service_context();
   // A core dump would hold the keys of everyone who is connected.
   ::prctl(PR_SET_DUMPABLE, 0);
   ::signal(SIGPIPE, SIG_IGN);
   try {
     boost::asio::io_context io(1);
     sluice::edge::Edge edge(io, std::move(config));
+    sluice::app::ServiceManager service(io, std::move(service_context));
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
     boost::asio::signal_set hangup(io, SIGHUP);
     bool stopping = false;
@@ -69,10 +81,12 @@ int run(sluice::edge::Config config, const std::string& file) {
       stopping = true;
       hangup.cancel();
       if (error) return;
+      service.stopping();
       number == SIGTERM ? edge.leave() : edge.stop();
     });
-    reload_on_hangup(hangup, edge, file, stopping);
+    reload_on_hangup(hangup, edge, service, file, stopping);
     edge.start();
+    service.ready([&] { return status_line(edge); });
     io.run();
     sluice::app::log_info("stopped");
     return kOk;
