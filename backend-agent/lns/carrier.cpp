@@ -103,7 +103,8 @@ std::optional<std::string> Carrier::install(const InstallPaths& paths, Instant n
     } else {
       lane.switch_at = now + kSwitchAfter;
     }
-    if (lane.health || lane.switch_at) next_tick_ = now;
+    // The edge's worker gets its half a moment later.
+    if (!next_tick_ && (lane.health || lane.switch_at)) next_tick_ = now + channel::kHelloInterval;
     by_spi_[keys.path.spi_to_agent] = std::move(path);
   }
   return std::nullopt;
