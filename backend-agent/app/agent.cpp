@@ -154,7 +154,9 @@ WorkerParts Agent::parts_of(std::uint32_t worker, TunPort tun) {
   const auto first_port = static_cast<std::uint16_t>(config_.data_port);
   const Endpoint data{config_.data_address, channel::port_of(first_port, worker)};
   auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
-  auto engine = or_throw(esp::make_engine("auto", random_));
+  auto engine = std::make_unique<esp::TimedEngine>(or_throw(esp::make_engine("auto", random_)), app::now,
+                                                   random_);
+  engines_.push_back(engine.get());
   std::optional<HandoffSettings> handoff;
   if (config_.hands_off()) {
     handoff = HandoffSettings{config_.handoff_server,
@@ -278,6 +280,8 @@ void Agent::remove_proxy(SessionSerial session) {
 }
 
 void Agent::start() {
+  started_at_ = unix_now();
+  serve_metrics();
   uplink_->start();
   wait_for_events();
   tick();
@@ -310,6 +314,7 @@ void Agent::finish_stop() {
   authentication_->stop();
   stop_timer_.cancel();
   report_drops();
+  if (metrics_) metrics_->stop();
   uplink_->stop("the agent is stopping");
   timer_.cancel();
   woken_.cancel();
@@ -365,11 +370,13 @@ void Agent::take(Event event) {
   if (auto* asked = std::get_if<AuthAsked>(&event)) {
     sessions_->on_auth(std::move(*asked));
   } else if (const auto* opened = std::get_if<SessionOpened>(&event)) {
+    ++sessions_started_;
     set_proxy(*opened);
     sessions_->on_opened(*opened);
   } else if (const auto* told = std::get_if<CountersTold>(&event)) {
     sessions_->on_counters(*told);
   } else if (const auto* gone = std::get_if<SessionGone>(&event)) {
+    if (!gone->probe) sessions_ended_.add(gone->cause);
     remove_proxy(gone->session);
     sessions_->on_gone(*gone);
   } else if (const auto* over = std::get_if<TunnelGone>(&event)) {

@@ -18,6 +18,8 @@
 #include "backend-agent/tun/tun_device.hpp"
 #include "backend-agent/uplink/uplink.hpp"
 #include "base/app/system_random.hpp"
+#include "base/metrics/metrics_server.hpp"
+#include "esp/timed_engine.hpp"
 
 namespace sluice::agent {
 
@@ -63,6 +65,11 @@ class Agent {
   Duration busiest();
   channel::LoadReport load();
   void report_drops();
+  void serve_metrics();
+  /// Why no tunnel can be had here; nothing when one can.
+  std::optional<std::string> unready() const;
+  void collect(metrics::Page& page) const;
+  void collect_radius(metrics::Page& page) const;
   void finish_stop();
 
   boost::asio::io_context& io_;
@@ -72,12 +79,17 @@ class Agent {
   boost::asio::steady_timer timer_, stop_timer_, drain_timer_;
   std::unique_ptr<Pools> pools_;
   std::unique_ptr<TunDevice> tun_;
+  std::int64_t started_at_ = 0;                   ///< seconds since 1970
+  std::vector<const esp::TimedEngine*> engines_;  ///< of the workers, which own them
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Uplink> uplink_;
   std::optional<transport::TlsIdentity> identity_;  ///< on the channel
   transport::ExpiryReminder expiry_;
   std::unique_ptr<Authentication> authentication_;
   std::unique_ptr<Sessions> sessions_;
+  std::unique_ptr<metrics::MetricsServer> metrics_;
+  std::uint64_t sessions_started_ = 0;
+  metrics::CauseCounts sessions_ended_;
   std::map<Prefix, SessionSerial> steered_;     ///< whose worker gets packets for a network
   std::map<SessionSerial, IpAddress> proxied_;  ///< answered for on other devices' links
   bool stopping_ = false;

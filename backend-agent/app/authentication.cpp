@@ -81,6 +81,7 @@ Authentication::Authentication(boost::asio::io_context& io, const Config& config
   if (!config.radius.servers.empty()) make_radius();
   gate_ =
       std::make_unique<LoginGate>(users_.get(), radius_.get(), throttle_settings(config.throttle), app::now);
+  counted_ = std::make_unique<CountedAuthenticator>(*gate_, app::now);
 }
 
 Authentication::~Authentication() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "backend-agent/app/counted_authenticator.hpp"
 #include "backend-agent/config/config.hpp"
 #include "backend-agent/radius/accounting.hpp"
 #include "backend-agent/radius/dynamic_port.hpp"
@@ -24,7 +25,13 @@ class Authentication {
                  std::function<void(SessionSerial)> ask_counters);
   ~Authentication();
 
-  Authenticator& gate() { return *gate_; }
+  Authenticator& gate() { return *counted_; }
+  // For metrics; null where there is none.
+  const CountedAuthenticator& logins() const { return *counted_; }
+  const LoginThrottle& throttle() const { return gate_->throttle(); }
+  const RadiusPort* auth_port() const { return auth_port_.get(); }
+  const RadiusPort* acct_port() const { return acct_port_.get(); }
+  const Accounting* accounting() const { return accounting_.get(); }
   /// Null where nothing is accounted for.
   Accounting* accounting() { return accounting_.get(); }
   /// Opens the port for CoA and Disconnect, if one is configured.
@@ -57,6 +64,7 @@ class Authentication {
   std::unique_ptr<RadiusAuthenticator> radius_;
   std::unique_ptr<Accounting> accounting_;
   std::unique_ptr<LoginGate> gate_;
+  std::unique_ptr<CountedAuthenticator> counted_;
   std::unique_ptr<DynamicPort> dynamic_;
   std::function<void(SessionSerial)> ask_counters_;
   boost::asio::thread_pool hasher_{1};  ///< last: ends before what it works for

@@ -9,9 +9,7 @@ template <class E>
 void add_all(Totals& totals, const std::string& prefix, const CounterArray<E>& counters) {
   for (std::size_t i = 0; i < CounterArray<E>::kSize; ++i) {
     const auto reason = static_cast<E>(i);
-    if (const auto count = counters.read(reason); count != 0) {
-      totals[prefix + std::string(to_string(reason))] += count;
-    }
+    totals[prefix + std::string(to_string(reason))] += counters.read(reason);
   }
 }
 
@@ -21,8 +19,7 @@ void add_port(Totals& totals, const CounterArray<transport::PortCount>& counters
   for (const auto which :
        {PortCount::kKernelDrops, PortCount::kTruncated, PortCount::kReceiveErrors, PortCount::kSendFull,
         PortCount::kSendTooBig, PortCount::kSendUnreachable, PortCount::kSendErrors}) {
-    if (const auto count = counters.read(which); count != 0)
-      totals["socket." + std::string(to_string(which))] += count;
+    totals["socket." + std::string(to_string(which))] += counters.read(which);
   }
 }
 
@@ -38,9 +35,14 @@ void add_worker(Totals& totals, const Worker& worker) {
 
 }  // namespace
 
+std::map<std::string, std::uint64_t> all_drops(const Workers& workers) {
+  Totals out;
+  for (const auto& worker : workers.each()) add_worker(out, *worker);
+  return out;
+}
+
 std::string DropReport::since_last(const Workers& workers) {
-  Totals now;
-  for (const auto& worker : workers.each()) add_worker(now, *worker);
+  Totals now = all_drops(workers);
   std::string out;
   for (const auto& [reason, count] : now) {
     const std::uint64_t before = last_[reason];

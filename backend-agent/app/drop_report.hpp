@@ -8,6 +8,9 @@
 
 namespace sluice::agent {
 
+/// "ppp.wrong-source" and how often, for every reason, over all workers.
+std::map<std::string, std::uint64_t> all_drops(const Workers& workers);
+
 class DropReport {
  public:
   /// "ppp.wrong-source:3 l2tp.duplicate:1": the counters that moved since the last call; empty when none did.

@@ -265,6 +265,13 @@ void read_pools(app::ConfigFile& file, PoolsSettings& pools, const Texts& t) {
   });
 }
 
+void read_metrics(app::ConfigFile& file, http::ListenAt& at) {
+  std::string text;
+  file.read({{"metrics.listen", &text, "address:port or unix socket of /metrics, /healthz and /readyz"}});
+  const auto parsed = http::parse_listen_at(text);
+  parsed ? void(at = *parsed) : file.fail("metrics.listen", parsed.error());
+}
+
 Result<Config, app::ConfigErrors> finish(Result<app::ConfigFile, app::ConfigErrors> loaded) {
   if (!loaded) return Failure{loaded.error()};
   auto& file = *loaded;
@@ -279,6 +286,7 @@ Result<Config, app::ConfigErrors> finish(Result<app::ConfigFile, app::ConfigErro
   });
   read_radius(file, config.radius);
   read_pools(file, config.pools, texts);
+  read_metrics(file, config.metrics_listen);
   file.reject_unknown();
   check(file, config, texts);
   if (!file.errors().empty()) return Failure{file.errors()};

@@ -11,6 +11,7 @@
 
 #include "backend-agent/pool/pools.hpp"
 #include "base/app/config_table.hpp"
+#include "base/http/listen_at.hpp"
 #include "base/ip.hpp"
 #include "ppp/protocol.hpp"
 
@@ -99,6 +100,7 @@ struct Config {
   std::filesystem::path users_file;  ///< may be empty where there is RADIUS
   RadiusConfig radius;
   ThrottleConfig throttle;
+  http::ListenAt metrics_listen;  ///< of /metrics, /healthz and /readyz; nowhere unless told
   std::string log_level = "info";
 };
 

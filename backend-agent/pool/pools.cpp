@@ -93,6 +93,12 @@ std::size_t Pools::free() const {
   return out;
 }
 
+std::vector<Pools::Use> Pools::use() const {
+  std::vector<Use> out;
+  for (const auto& entry : entries_) out.push_back({entry.name, entry.pool.used(), entry.pool.free()});
+  return out;
+}
+
 std::size_t Pools::used() const {
   std::size_t out = 0;
   for (const auto& entry : entries_) out += entry.pool.used();

@@ -4,6 +4,7 @@
 
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "backend-agent/pool/prefix_pool.hpp"
 
@@ -55,6 +56,15 @@ class Pools {
   /// Of all pools together.
   std::size_t free() const;
   std::size_t used() const;
+  struct Use {
+    std::string_view pool;  ///< as allocate() calls it
+    std::size_t used = 0, free = 0;
+  };
+  /// Of each pool, as long as the pools live.
+  std::vector<Use> use() const;
+  /// Of links, and delegated.
+  std::size_t prefixes_used() const { return ipv6_.used(); }
+  std::size_t delegations_used() const { return delegated_.used(); }
 
  private:
   struct Entry {

@@ -83,8 +83,9 @@ void RadiusPort::receive(Socket& socket) {
 }
 
 radius::Ticket RadiusPort::submit(radius::Draft draft, Done done, std::optional<std::size_t> only) {
-  const radius::Ticket ticket = client_.submit(std::move(draft), app::now(), only);
-  waiting_.emplace(ticket, std::move(done));
+  const Instant now = app::now();
+  const radius::Ticket ticket = client_.submit(std::move(draft), now, only);
+  waiting_.emplace(ticket, Waiting{std::move(done), now});
   if (!std::exchange(scheduled_, true)) {
     boost::asio::post(io_, [this] {
       scheduled_ = false;
@@ -131,14 +132,16 @@ void RadiusPort::take_events() {
     const auto* none = std::get_if<radius::NoAnswer>(&event);
     const auto found = waiting_.find(answered != nullptr ? answered->ticket : none->ticket);
     if (found == waiting_.end()) continue;
-    const Done done = std::move(found->second);
+    const auto [done, since] = std::move(found->second);
     waiting_.erase(found);
     RadiusAnswer answer;
     if (answered != nullptr) {
       answer.server = answered->server;
       answer.packet = *radius::Packet::parse(answered->packet);
+      figures_.answered(answer.packet->code(), app::now() - since);
     } else {
       answer.cause = cause_of(*none);
+      figures_.unanswered(none->why);
     }
     done(answer);
   }

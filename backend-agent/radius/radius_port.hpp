@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend-agent/radius/core/client.hpp"
+#include "backend-agent/radius/radius_figures.hpp"
 
 namespace sluice::agent {
 
@@ -40,8 +41,13 @@ class RadiusPort {
   /// "10.0.0.5:1812".
   std::string server_name(std::size_t server) const { return client_.endpoint(server).to_string(); }
   const radius::Client& client() const { return client_; }
+  const RadiusFigures& figures() const { return figures_; }
 
  private:
+  struct Waiting {
+    Done done;
+    Instant since;
+  };
   struct Socket {
     Socket(boost::asio::io_context& io, std::size_t place) : socket(io), index(place) {}
     boost::asio::ip::udp::socket socket;
@@ -61,7 +67,8 @@ class RadiusPort {
   boost::asio::io_context& io_;
   boost::asio::steady_timer timer_;
   std::vector<std::unique_ptr<Socket>> v4_, v6_;
-  std::map<radius::Ticket, Done> waiting_;
+  std::map<radius::Ticket, Waiting> waiting_;
+  RadiusFigures figures_;
   bool scheduled_ = false;
   bool stopped_ = false;
 };

@@ -160,7 +160,7 @@ def agent_settings(folder: str) -> str:
 {servers}
 [radius]
 tries = 2
-dynamic_listen = "{network.agent_core(1)}:3799"
+dynamic_listen = "0.0.0.0:3799"
 
 [[radius_dynamic]]
 address = "{address(1)}"
