@@ -35,13 +35,14 @@ struct World {
                    edge_spis,
                    now};
   AgentControl agent{{.hello = {.version_min = 1,
-                                .version_max = 1,
+                                .version_max = kVersionMax,
                                 .boot_id = 2,
                                 .weight = 1,
                                 .workers = kWorkers,
                                 .data_port = 7000,
                                 .max_sessions = 0,
-                                .software = "fuzz"},
+                                .software = "fuzz",
+                                .carrier = CarrierMode::kAuto},
                       .times = {}},
                      agent_spis,
                      now};
