@@ -151,10 +151,7 @@ Result<TunDevice, std::string> TunDevice::open(const TunOptions& options) {
   }
   if (auto error = device.state_->configure(options)) return Failure{std::move(*error)};
   for (const Prefix& prefix : options.routes) {
-    const Route route = device.state_->make_route(prefix);
-    const int error = rtnl_route_add(device.state_->socket.get(), route.get(), NLM_F_REPLACE);
-    if (error < 0)
-      return Failure{with_netlink("the route to " + prefix.to_string() + " cannot be set", error)};
+    if (auto error = device.add_route(prefix)) return Failure{std::move(*error)};
   }
   return device;
 }
@@ -179,7 +176,10 @@ std::optional<std::string> TunDevice::add_route(const Prefix& prefix) {
   const std::string what = "the route to " + prefix.to_string() + " cannot be set";
   const Route route = state_->make_route(prefix);
   const int error = rtnl_route_add(state_->socket.get(), route.get(), NLM_F_EXCL);
-  if (error == -NLE_EXIST) return what + ": this machine has one of its own, which stays";
+  if (error == -NLE_EXIST) {
+    return what + ": this machine has one of its own, which stays. \"ip route show " + prefix.to_string() +
+           "\" says whose it is";
+  }
   if (error < 0) return with_netlink(what, error);
   state_->routes.insert(prefix);
   return std::nullopt;

@@ -55,6 +55,17 @@ TEST(TunDevice, ComesWithAddressRoutesAndMtuAndGoesWithItsDescriptor) {
   if (!allowed) GTEST_SKIP() << "needs CAP_SYS_ADMIN for a network namespace";
 }
 
+TEST(TunDevice, RouteOfTheMachinesOwnIsNotReplacedAtTheStart) {
+  const bool allowed = in_own_network([] {
+    EXPECT_EQ(std::system("ip link set lo up && ip route add 10.99.4.0/24 dev lo"), 0);
+    const auto device = TunDevice::open(options());
+    ASSERT_FALSE(device);
+    EXPECT_THAT(device.error(), HasSubstr("10.99.4.0/24 cannot be set: this machine has one of its own"));
+    EXPECT_THAT(routes(), HasSubstr("lo\t0004630A"));
+  });
+  if (!allowed) GTEST_SKIP() << "needs CAP_SYS_ADMIN for a network namespace";
+}
+
 TEST(TunDevice, TakesIpv6AddressesAndRoutes) {
   const bool allowed = in_own_network([] {
     auto with_v6 = options();
