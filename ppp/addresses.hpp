@@ -20,6 +20,10 @@ struct Ipv6Addresses {
   bool operator==(const Ipv6Addresses&) const = default;
 };
 
+/// The address that a client makes of its link's prefix and its interface identifier (RFC 4862 §5.5.3); it
+/// may have others.
+std::optional<IpAddress> autoconfigured(const Ipv6Addresses& addresses);
+
 struct Addresses {
   IpAddress local{};                     ///< ours, IPv4
   IpAddress remote{};                    ///< the client's, IPv4; unspecified: the link carries no IPv4

@@ -237,6 +237,18 @@ bool Auth::result(AttemptId attempt, const AuthVerdict& verdict, Instant now) {
   return true;
 }
 
+bool Auth::postpone(AttemptId attempt, Instant now) {
+  if (!attempt || attempt != pending()) return false;
+  request_.reset();
+  deadline_.reset();
+  retry_at_.reset();
+  response_.clear();
+  ++id_;  // a Response that comes again is not answered with the verdict on an earlier one
+  state_ = State::kAccepted;
+  if (config_.rechallenge_interval > Duration::zero()) rechallenge_at_ = now + config_.rechallenge_interval;
+  return true;
+}
+
 /// RFC 2759 §6: R=1, and the peer's next Response answers the challenge in C=.
 void Auth::allow_retry(const AuthVerdict& verdict, Instant now) {
   --retries_left_;

@@ -57,6 +57,12 @@ class Auth {
   /// pending.
   bool result(AttemptId attempt, const AuthVerdict& verdict, Instant now);
 
+  /// Server, while IP flows: the judge may take its time.
+  void wait_for_judge() { deadline_.reset(); }
+  /// Server, while IP flows: nobody could judge the attempt. The peer stays accepted, hears nothing and is
+  /// asked again after the interval of rechallenges. False when that attempt is not pending.
+  bool postpone(AttemptId attempt, Instant now);
+
   State state() const { return state_; }
   AuthMethod method() const { return method_; }
   const std::string& user() const { return user_; }

@@ -33,6 +33,7 @@ void Auth::request_eap(EapType type, Bytes data, Instant now) {
   state_ = State::kWaiting;
   tries_left_ = config_.timers.max_configure;
   retry_at_ = now + config_.timers.restart;
+  if (!deadline_) deadline_ = now + config_.auth_timeout;
   send_eap(make_eap(EapCode::kRequest, ++id_, type, data));
 }
 

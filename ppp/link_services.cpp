@@ -37,6 +37,14 @@ std::array<std::uint8_t, 12> duid_of(std::uint64_t local_id) {
 
 }  // namespace
 
+std::optional<IpAddress> autoconfigured(const Ipv6Addresses& addresses) {
+  if (!addresses.prefix || addresses.remote_id == 0) return std::nullopt;
+  std::array<std::uint8_t, 16> raw{};
+  std::copy_n(addresses.prefix->network.bytes().begin(), 8, raw.begin());
+  store_be64(raw.data() + 8, addresses.remote_id);
+  return IpAddress::from_bytes(raw);
+}
+
 IpAddress link_local(std::uint64_t interface_id) {
   std::array<std::uint8_t, 16> bytes{0xfe, 0x80};
   store_be64(bytes.data() + 8, interface_id);

@@ -301,7 +301,10 @@ void PppSession::lcp_finished() {
 }
 
 void PppSession::handle_auth(Instant now) {
-  if (auto request = auth_.take_request()) events_.push(AuthNeeded{std::move(*request)});
+  if (auto request = auth_.take_request()) {
+    if (phase_ == Phase::kNetwork) auth_.wait_for_judge();
+    events_.push(AuthNeeded{std::move(*request)});
+  }
   const bool proving = phase_ == Phase::kAuthenticate;
   if (!proving && phase_ != Phase::kNetwork) return;
   switch (auth_.state()) {
@@ -321,7 +324,8 @@ void PppSession::handle_auth(Instant now) {
 
 void PppSession::auth_result(AttemptId attempt, const AuthVerdict& verdict, Instant now) {
   if (phase_ != Phase::kAuthenticate && phase_ != Phase::kNetwork) return;
-  if (!auth_.result(attempt, verdict, now)) return;
+  const bool undecided = verdict.unavailable && !verdict.accepted && phase_ == Phase::kNetwork;
+  if (!(undecided ? auth_.postpone(attempt, now) : auth_.result(attempt, verdict, now))) return;
   if (verdict.accepted && proven_user_ && *proven_user_ != auth_.user()) {
     stop("protocol-error", "the peer authenticated again under another name", now);
   } else {

@@ -45,6 +45,8 @@ struct AuthVerdict {
   /// Rejected: one word for logs and the channel, and a sentence for the operator. Neither holds a secret.
   std::string cause;
   std::string detail;
+  /// Rejected because nobody could judge: a peer whose IP flows already stays and is asked again in its time.
+  bool unavailable = false;
   /// EAP passed through: the packet for the peer. With `more` it is a Request and nothing is decided yet: the
   /// next AuthNeeded carries the answer. Otherwise a Success or Failure; when empty, one is made here.
   ByteVector eap;

@@ -351,6 +351,45 @@ TEST_P(EachMethod, ProofIsAskedForAgainWhileIpFlows) {  // RFC 1994 §2
   EXPECT_EQ(pair.server_down->cause, "wrong-password");
 }
 
+TEST_P(EachMethod, WhoIsInStaysWhileNobodyCanJudgeAndIsAskedAgainLater) {
+  if (GetParam() == AuthMethod::kPap) GTEST_SKIP() << "PAP has no challenge";
+  PppConfig config = server_with({GetParam()});
+  config.rechallenge_interval = std::chrono::minutes(1);
+  Pair pair(any_client(), std::move(config));
+  pair.start();
+  ASSERT_TRUE(pair.run_until_up());
+  pair.judge = [&](const AuthRequest&) {
+    AuthVerdict verdict;
+    verdict.cause = "radius-timeout";
+    verdict.unavailable = true;
+    return verdict;
+  };
+  EXPECT_FALSE(
+      pair.run_until([&] { return pair.server_down || pair.client_down; }, std::chrono::minutes(10)));
+  EXPECT_EQ(pair.attempts, 11U);
+  EXPECT_TRUE(pair.server_session.is_up() && pair.client_session.is_up());
+  pair.judge = {};
+  EXPECT_FALSE(
+      pair.run_until([&] { return pair.server_down || pair.client_down; }, std::chrono::minutes(10)));
+  EXPECT_GE(pair.attempts, 20U);
+  pair.credential.password = Secret("changed");
+  ASSERT_TRUE(pair.run_until([&] { return pair.server_down.has_value(); }));
+  EXPECT_EQ(pair.server_down->cause, "wrong-password");
+}
+
+TEST_P(EachMethod, WithoutAJudgeNobodyGetsIn) {
+  Pair pair(any_client(), server_with({GetParam()}));
+  pair.judge = [](const AuthRequest&) {
+    AuthVerdict verdict;
+    verdict.cause = "radius-timeout";
+    verdict.unavailable = true;
+    return verdict;
+  };
+  pair.start();
+  ASSERT_TRUE(pair.run_until([&] { return pair.server_down.has_value(); }));
+  EXPECT_EQ(pair.server_down->cause, "radius-timeout");
+}
+
 TEST(Auth, AClientThatIgnoresANewChallengeIsDisconnected) {
   PppConfig config = server_with({AuthMethod::kChapMd5});
   config.rechallenge_interval = std::chrono::minutes(1);
