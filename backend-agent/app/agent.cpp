@@ -23,6 +23,8 @@ constexpr auto kDropReportInterval = std::chrono::minutes(1);
 constexpr auto kTick = std::chrono::seconds(1);
 /// How long clients have to acknowledge their farewell.
 constexpr auto kFarewell = std::chrono::milliseconds(1500);
+/// How long RADIUS servers have to take the last records, after that.
+constexpr auto kLastRecords = std::chrono::seconds(3);
 /// How often the end of accounting is looked for while stopping.
 constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 
@@ -64,6 +66,12 @@ std::function<std::shared_ptr<const ppp::PppConfig>(std::uint16_t)> shared_ppp_c
     if (!slot) slot = ppp_config(config, mtu);
     return slot;
   };
+}
+
+std::set<std::string, std::less<>> names_of(const Filters& filters) {
+  std::set<std::string, std::less<>> out;
+  for (const auto& [name, filter] : filters) out.insert(name);
+  return out;
 }
 
 void warn_if_not_forwarding() {
@@ -127,10 +135,13 @@ std::vector<Prefix> Agent::pool_prefixes() const {
       out.insert(out.end(), prefixes.begin(), prefixes.end());
     }
   };
-  add(config_.pools.ranges);
-  for (const auto& named : config_.pools.named) add(named.ranges);
-  for (const auto* networks : {&config_.pools.ipv6, &config_.pools.delegated})
-    out.insert(out.end(), networks->begin(), networks->end());
+  const auto add_networks = [&](const auto& pool) {
+    add(pool.ranges);
+    for (const auto* networks : {&pool.ipv6, &pool.delegated})
+      out.insert(out.end(), networks->begin(), networks->end());
+  };
+  add_networks(config_.pools);
+  for (const auto& named : config_.pools.named) add_networks(named);
   return out;
 }
 
@@ -151,6 +162,7 @@ WorkerParts Agent::parts_of(std::uint32_t worker, TunPort tun) {
   lns.host_name = config_.host_name;
   lns.hello_interval = config_.hello_interval;
   lns.ppp_config = shared_ppp_config(config_);
+  lns.filters = filters_;
   const auto first_port = static_cast<std::uint16_t>(config_.data_port);
   const Endpoint data{config_.data_address, channel::port_of(first_port, worker)};
   auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
@@ -167,6 +179,7 @@ WorkerParts Agent::parts_of(std::uint32_t worker, TunPort tun) {
 }
 
 void Agent::make_workers() {
+  filters_ = std::make_shared<const Filters>(config_.filters);
   auto ports = tun_ ? tun_->take_ports() : std::vector<TunPort>();
   ports.resize(worker_count());
   std::vector<WorkerParts> parts;
@@ -191,8 +204,7 @@ void Agent::make_uplink() {
   uplink_ = std::make_unique<Uplink>(
       UplinkContext{io_, random_, [this](Command command) { workers_->post(std::move(command)); },
                     [this] { return refusal(); }, [this](Bytes records) { workers_->give_frames(records); },
-                    // A server behind us knows nothing of channels that go and come back.
-                    config_.hands_off() ? std::chrono::seconds(0) : config_.edge_grace},
+                    config_.edge_grace},
       config_.edges, identity, hello);
   take_identity(std::move(identity));
 }
@@ -227,6 +239,8 @@ void Agent::make_sessions() {
       .session_down = [this](ChannelId id,
                              const channel::SessionDown& down) { uplink_->session_down(id, down); },
       .called = [this](ChannelId id) { return uplink_->edge_name(id); },
+      .max_sessions = config_.max_sessions,
+      .filters = names_of(config_.filters),
       .route = [this](const Prefix& prefix, bool in_use) { set_route(prefix, in_use); },
       .steer = [this](const Prefix& prefix, SessionSerial session,
                       bool in_use) { steer(prefix, session, in_use); }});
@@ -236,7 +250,8 @@ void Agent::make_sessions() {
 
 std::optional<std::string> Agent::refusal() const {
   if (stopping_) return "draining";
-  if (config_.max_sessions != 0 && workers_->tunnels() >= config_.max_sessions) return "max_sessions reached";
+  const std::size_t sessions = std::max<std::size_t>(workers_->sessions(), sessions_->size());
+  if (config_.max_sessions != 0 && sessions >= config_.max_sessions) return "max_sessions reached";
   if (!config_.hands_off() && pools_->free() == 0) return "no address is free";
   return std::nullopt;
 }
@@ -263,19 +278,21 @@ void Agent::steer(const Prefix& prefix, SessionSerial session, bool in_use) {
   tun_->unsteer(prefix);
 }
 
-void Agent::set_proxy(const SessionOpened& opened) {
-  if (!tun_ || config_.proxy_devices.empty() || opened.addresses.remote.is_unspecified()) return;
-  proxied_[opened.session] = opened.addresses.remote;
+void Agent::set_proxy(SessionSerial session, const IpAddress& address) {
+  if (!tun_ || config_.proxy_devices.empty() || address.is_unspecified()) return;
+  if (!proxied_[session].insert(address).second) return;
   for (const auto& device : config_.proxy_devices) {
-    if (const auto error = tun_->add_proxy(device, opened.addresses.remote))
+    if (const auto error = tun_->add_proxy(device, address))
       app::log_warning("no answer for a client", {LogField("cause", *error)});
   }
 }
 
-void Agent::remove_proxy(SessionSerial session) {
+void Agent::remove_proxies(SessionSerial session) {
   const auto found = proxied_.find(session);
   if (found == proxied_.end()) return;
-  for (const auto& device : config_.proxy_devices) tun_->remove_proxy(device, found->second);
+  for (const auto& device : config_.proxy_devices) {
+    for (const auto& address : found->second) tun_->remove_proxy(device, address);
+  }
   proxied_.erase(found);
 }
 
@@ -294,11 +311,21 @@ void Agent::stop() {
   workers_->post(CloseAll{"the server is stopping"});
   stop_timer_.expires_after(kFarewell);
   stop_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) finish_stop();
+    if (!error) close_accounting();
   });
 }
 
-/// The last records get what is left of the farewell's time.
+/// No session is left, or none that still answers.
+void Agent::close_accounting() {
+  if (std::exchange(accounting_closed_, true)) return;
+  authentication_->farewell();
+  stop_timer_.expires_after(kLastRecords);
+  stop_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) finish_stop();
+  });
+  drain_accounting();
+}
+
 void Agent::drain_accounting() {
   if (stopped_) return;
   if (authentication_->owed() == 0) return finish_stop();
@@ -311,6 +338,8 @@ void Agent::drain_accounting() {
 void Agent::finish_stop() {
   if (std::exchange(stopped_, true)) return;
   drain_timer_.cancel();
+  if (const auto owed = authentication_->owed(); owed > 0)
+    app::log_error("accounting records are lost: no server takes them", {LogField("records", owed)});
   authentication_->stop();
   stop_timer_.cancel();
   report_drops();
@@ -371,13 +400,15 @@ void Agent::take(Event event) {
     sessions_->on_auth(std::move(*asked));
   } else if (const auto* opened = std::get_if<SessionOpened>(&event)) {
     ++sessions_started_;
-    set_proxy(*opened);
+    set_proxy(opened->session, opened->addresses.remote);
     sessions_->on_opened(*opened);
+  } else if (const auto* six = std::get_if<Ipv6Opened>(&event)) {
+    if (const auto own = ppp::autoconfigured(six->addresses)) set_proxy(six->session, *own);
   } else if (const auto* told = std::get_if<CountersTold>(&event)) {
     sessions_->on_counters(*told);
   } else if (const auto* gone = std::get_if<SessionGone>(&event)) {
     if (!gone->probe) sessions_ended_.add(gone->cause);
-    remove_proxy(gone->session);
+    remove_proxies(gone->session);
     sessions_->on_gone(*gone);
   } else if (const auto* over = std::get_if<TunnelGone>(&event)) {
     uplink_->close_tunnel(over->key,
@@ -394,8 +425,7 @@ void Agent::take(Event event) {
   } else if (const auto* described = std::get_if<TunnelsDescribed>(&event)) {
     uplink_->offer(*described);
   } else if (std::holds_alternative<AllClosed>(event)) {
-    authentication_->farewell();
-    drain_accounting();
+    close_accounting();
   }
 }
 

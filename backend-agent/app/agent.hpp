@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "backend-agent/app/authentication.hpp"
@@ -55,9 +56,10 @@ class Agent {
   std::optional<std::string> refusal() const;
   void set_route(const Prefix& prefix, bool in_use);
   void steer(const Prefix& prefix, SessionSerial session, bool in_use);
+  void close_accounting();
   void drain_accounting();
-  void set_proxy(const SessionOpened& opened);
-  void remove_proxy(SessionSerial session);
+  void set_proxy(SessionSerial session, const IpAddress& address);
+  void remove_proxies(SessionSerial session);
   void wait_for_events();
   void take_events();
   void take(Event event);
@@ -91,8 +93,10 @@ class Agent {
   std::uint64_t sessions_started_ = 0;
   metrics::CauseCounts sessions_ended_;
   std::map<Prefix, SessionSerial> steered_;     ///< whose worker gets packets for a network
-  std::map<SessionSerial, IpAddress> proxied_;  ///< answered for on other devices' links
+  std::map<SessionSerial, std::set<IpAddress>> proxied_;  ///< answered for on other devices' links
+  std::shared_ptr<const Filters> filters_;
   bool stopping_ = false;
+  bool accounting_closed_ = false;
   bool stopped_ = false;
   DropReport drop_report_;
   Instant last_drop_report_{};

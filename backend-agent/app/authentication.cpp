@@ -141,7 +141,9 @@ void Authentication::tick(Instant now) {
 }
 
 void Authentication::farewell() {
-  if (accounting_) accounting_->announce(false);
+  if (!accounting_) return;
+  accounting_->send_kept();
+  accounting_->announce(false);
 }
 
 std::size_t Authentication::owed() const {

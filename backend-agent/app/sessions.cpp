@@ -24,11 +24,22 @@ SessionPolicy policy_of(const radius::Grant& grant) {
   out.session_timeout = grant.session_timeout.value_or(std::chrono::seconds(0));
   out.idle_timeout = grant.idle_timeout.value_or(std::chrono::seconds(0));
   out.routes = grant.routes;
+  out.filter = grant.filter_id;
   return out;
 }
 
 SessionCounters counters_of(const auto& told) {
   return {told.packets_in, told.packets_out, told.bytes_in, told.bytes_out};
+}
+
+AuthDecision no_pool(const std::string& pool) {
+  return refused("no-pool", "the user's pool \"" + pool + "\" is not configured: add a [[named_pool]]",
+                 "No address pool for this user", kNoDialinPermission);
+}
+AuthDecision exhausted(const std::string& pool) {
+  return refused("no-address",
+                 "the address pool \"" + pool + "\" is exhausted: add a range to it, or another agent",
+                 "No address is free", kNoDialinPermission);
 }
 
 /// Acct-Authentic and who answers for it: told to the operator, too.
@@ -67,6 +78,11 @@ void Sessions::decide(SessionSerial serial, ppp::AttemptId attempt, AuthDecision
     session.refused = false;
     decided.addresses = addresses_of(session, decision.grant);
     decided.policy = session.policy;
+  } else if (decided.verdict.unavailable && session.up) {
+    app::log_warning("nobody can judge a client that is in: it stays",
+                     {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
+                      LogField("cause", decided.verdict.cause), LogField("text", decided.verdict.detail)});
+    decided.verdict.detail = decided.verdict.message;
   } else {
     session.refused = true;
     tell_refusal(session, decided.verdict);
@@ -110,6 +126,15 @@ void Sessions::tell_refusal(const Session& session, const ppp::AuthVerdict& verd
 
 std::optional<AuthDecision> Sessions::furnish(SessionSerial serial, Session& session,
                                               const radius::Grant& grant) {
+  if (!grant.filter_id.empty() && !context_.filters.contains(grant.filter_id)) {
+    return refused("no-filter",
+                   "the user's filter \"" + grant.filter_id + "\" is not configured: add a [[filter]]",
+                   "No packet filter for this user", kNoDialinPermission);
+  }
+  if (!session.address && is_full()) {
+    return refused("max-sessions", "agent.max_sessions sessions are here: raise it, or add another agent",
+                   "The server is full", kNoDialinPermission);
+  }
   auto routes = std::exchange(session.policy, policy_of(grant)).routes;
   if (session.address) session.policy.routes = std::move(routes);
   drop_default_routes(session);
@@ -128,6 +153,13 @@ std::optional<AuthDecision> Sessions::furnish(SessionSerial serial, Session& ses
   }
   lead_packets(serial, session);
   return std::nullopt;
+}
+
+bool Sessions::is_full() const {
+  if (context_.max_sessions == 0) return false;
+  const auto in = std::count_if(sessions_.begin(), sessions_.end(),
+                                [](const auto& one) { return one.second.address.has_value(); });
+  return static_cast<std::size_t>(in) >= context_.max_sessions;
 }
 
 /// Beside those for its own addresses, which have routes by now.
@@ -173,14 +205,13 @@ std::optional<AuthDecision> Sessions::give_address(SessionSerial serial, Session
     session.address = given.address;
     return std::nullopt;
   }
-  if (!given.known) {
-    return refused("no-pool",
-                   "the user's pool \"" + given.pool + "\" is not configured: add a [[named_pool]]",
-                   "No address pool for this user", kNoDialinPermission);
-  }
-  return refused("no-address",
-                 "the address pool \"" + given.pool + "\" is exhausted: add a range to it, or another agent",
-                 "No address is free", kNoDialinPermission);
+  return given.known ? exhausted(given.pool) : no_pool(given.pool);
+}
+
+/// Who was not promised a pool goes without a prefix when there is none.
+std::optional<AuthDecision> Sessions::lacks(const std::string& pool, const Pools::GivenPrefix& given) {
+  if (given.prefix || pool.empty()) return std::nullopt;
+  return given.known ? exhausted(pool) : no_pool(pool);
 }
 
 /// A user's own address in use means that the user redials: the older session is a leftover. In somebody
@@ -230,8 +261,16 @@ std::optional<AuthDecision> Sessions::give_prefixes(SessionSerial serial, Sessio
   }
   v6.remote_id = grant.interface_id;
   v6.dns = grant.dns6.empty() ? context_.dns6 : grant.dns6;
-  if (!v6.prefix) v6.prefix = context_.pools.ipv6().allocate(session.user, context_.now());
-  if (!v6.delegated) v6.delegated = context_.pools.delegated().allocate(session.user, context_.now());
+  if (!v6.prefix) {
+    const auto given = context_.pools.allocate_link(session.user, grant.ipv6_pool, context_.now());
+    if (auto lacking = lacks(grant.ipv6_pool, given)) return lacking;
+    v6.prefix = given.prefix;
+  }
+  if (!v6.delegated) {
+    const auto given = context_.pools.allocate_delegated(session.user, grant.delegated_pool, context_.now());
+    if (auto lacking = lacks(grant.delegated_pool, given)) return lacking;
+    v6.delegated = given.prefix;
+  }
   for (const auto& own : {v6.prefix, v6.delegated}) {
     if (own) add_route(session, *own);
   }
@@ -355,6 +394,8 @@ void Sessions::on_gone(const SessionGone& gone) {
 }
 
 radius::ErrorCause Sessions::on_dynamic(const radius::DynamicRequest& request) {
+  if (!request.change.filter_id.empty() && !context_.filters.contains(request.change.filter_id))
+    return radius::ErrorCause::kInvalidValue;
   bool any = false;
   for (auto& [serial, session] : sessions_) {
     const auto agrees = [](const auto& named, const auto& ours) { return !named || *named == ours; };
@@ -387,6 +428,7 @@ void Sessions::change(SessionSerial serial, Session& session, const radius::Gran
   if (grant.rate_down) session.policy.rate_down = *grant.rate_down;
   if (grant.session_timeout) session.policy.session_timeout = *grant.session_timeout;
   if (grant.idle_timeout) session.policy.idle_timeout = *grant.idle_timeout;
+  if (!grant.filter_id.empty()) session.policy.filter = grant.filter_id;
   set_classes(serial, session, grant);
   if (grant.interim_interval && context_.accounting != nullptr)
     context_.accounting->set_interim(serial, *grant.interim_interval, context_.now());

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,10 @@ struct SessionsContext {
   std::function<void(ChannelId, const channel::SessionDown&)> session_down;
   /// What a client dialled, as far as its edge tells.
   std::function<std::string(ChannelId)> called;
+  /// Sessions that may be let in at once; 0: no limit.
+  std::size_t max_sessions = 0;
+  /// Names of the packet filters that there are.
+  std::set<std::string, std::less<>> filters{};
   /// An address or network that is the client's own, not a pool's, comes into use or goes out of use.
   std::function<void(const Prefix&, bool in_use)> route;
   /// Packets for a network are that session's worker's, or no longer. May be null.
@@ -93,6 +98,8 @@ class Sessions {
   std::optional<AuthDecision> furnish(SessionSerial serial, Session& session, const radius::Grant& grant);
   std::optional<AuthDecision> give_address(SessionSerial serial, Session& session,
                                            const radius::Grant& grant);
+  static std::optional<AuthDecision> lacks(const std::string& pool, const Pools::GivenPrefix& given);
+  bool is_full() const;
   std::optional<AuthDecision> take_own(SessionSerial serial, Session& session, const IpAddress& address);
   std::optional<AuthDecision> take_own(SessionSerial serial, Session& session, const Prefix& prefix);
   std::optional<AuthDecision> give_prefixes(SessionSerial serial, Session& session,

@@ -140,7 +140,7 @@ void check_prefixes(app::ConfigFile& file, std::string_view key, const std::vect
     const bool overlaps = std::any_of(all.begin(), all.end(), [&](const Prefix& other) {
       return other.contains(prefix->network) || prefix->contains(other.network);
     });
-    if (overlaps) file.fail(key, "\"" + text + "\" overlaps another network of pool.ipv6 or pool.delegated");
+    if (overlaps) file.fail(key, "\"" + text + "\" overlaps another network of a pool's ipv6 or delegated");
     all.push_back(*prefix);
     out.push_back(*prefix);
   }
@@ -209,11 +209,6 @@ void check_own_end(app::ConfigFile& file, const Config& c) {
 void check(app::ConfigFile& file, Config& c, const Texts& t) {
   check_auth(file, c, t);
   check_routes(file, t.split_routes, c.split_routes);
-  c.pools.quarantine = t.quarantine;
-  c.pools.delegated_length = static_cast<std::uint8_t>(t.delegated_length);
-  std::vector<Prefix> all;
-  check_prefixes(file, "pool.ipv6", t.ipv6, 64, all, c.pools.ipv6);
-  check_prefixes(file, "pool.delegated", t.delegated, t.delegated_length, all, c.pools.delegated);
   check_addresses(file, c);
   if (c.edges.empty() && file.errors().empty())
     file.fail("edge", "no [[edge]] is given: there is nobody to serve");
@@ -253,15 +248,42 @@ void read_radius(app::ConfigFile& file, RadiusConfig& radius) {
 
 void read_pools(app::ConfigFile& file, PoolsSettings& pools, const Texts& t) {
   std::vector<AddressRange> all;
+  std::vector<Prefix> networks;
+  pools.quarantine = t.quarantine;
+  pools.delegated_length = static_cast<std::uint8_t>(t.delegated_length);
   check_ranges(file, "pool.ranges", t.ranges, all, pools.ranges);
+  check_prefixes(file, "pool.ipv6", t.ipv6, 64, networks, pools.ipv6);
+  check_prefixes(file, "pool.delegated", t.delegated, t.delegated_length, networks, pools.delegated);
   file.read_each("named_pool", [&](const app::ConfigFile::ReadRow& read) {
     NamedPool pool;
-    std::vector<std::string> ranges;
+    std::vector<std::string> ranges, ipv6, delegated;
     read({{"name", &pool.name, "what Framed-Pool and users call it", true},
-          {"ranges", &ranges, "its addresses", true},
+          {"ranges", &ranges, "its addresses"},
+          {"ipv6", &ipv6, "IPv6 networks of which links get a /64"},
+          {"delegated", &delegated, "IPv6 networks of which clients are delegated prefixes"},
           {"realms", &pool.realms, "users of these realms get addresses from it"}});
     check_ranges(file, "named_pool", ranges, all, pool.ranges);
+    check_prefixes(file, "named_pool", ipv6, 64, networks, pool.ipv6);
+    check_prefixes(file, "named_pool", delegated, t.delegated_length, networks, pool.delegated);
+    if (ranges.empty() && ipv6.empty() && delegated.empty())
+      file.fail("named_pool", "\"" + pool.name + "\" holds nothing: give it ranges, ipv6 or delegated");
     pools.named.push_back(std::move(pool));
+  });
+}
+
+void read_filters(app::ConfigFile& file, Filters& filters) {
+  file.read_each("filter", [&](const app::ConfigFile::ReadRow& read) {
+    std::string name;
+    std::vector<std::string> lines;
+    read({{"name", &name, "what Filter-Id and users call it", true},
+          {"rules", &lines, "the first that fits decides; what none fits is dropped", true}});
+    std::vector<FilterRule> rules;
+    for (const auto& line : lines) {
+      const auto rule = parse_filter_rule(line);
+      rule ? rules.push_back(*rule) : file.fail("filter", rule.error());
+    }
+    if (!filters.emplace(name, Filter(std::move(rules))).second)
+      file.fail("filter", "\"" + name + "\" is there twice");
   });
 }
 
@@ -286,6 +308,7 @@ Result<Config, app::ConfigErrors> finish(Result<app::ConfigFile, app::ConfigErro
   });
   read_radius(file, config.radius);
   read_pools(file, config.pools, texts);
+  read_filters(file, config.filters);
   read_metrics(file, config.metrics_listen);
   file.reject_unknown();
   check(file, config, texts);

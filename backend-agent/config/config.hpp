@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend-agent/filter/filter.hpp"
 #include "backend-agent/pool/pools.hpp"
 #include "base/app/config_table.hpp"
 #include "base/http/listen_at.hpp"
@@ -98,6 +99,7 @@ struct Config {
   bool hands_off() const { return handoff_server.port != 0; }
 
   std::filesystem::path users_file;  ///< may be empty where there is RADIUS
+  Filters filters;  ///< by name
   RadiusConfig radius;
   ThrottleConfig throttle;
   http::ListenAt metrics_listen;  ///< of /metrics, /healthz and /readyz; nowhere unless told

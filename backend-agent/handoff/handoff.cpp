@@ -51,7 +51,7 @@ struct Handoff::Tunnel {
   Instant wake{};
   std::string farewell;
   unsigned farewells = 0;
-  std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
+  std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;  ///< of PPP
 };
 
 struct Handoff::Burst {
@@ -130,6 +130,39 @@ void Handoff::close_channel(ChannelId channel, std::string_view text) {
   for (const auto& key : keys) close_tunnel(key, text);
 }
 
+TunnelsDescribed Handoff::describe_tunnels(ChannelId channel) const {
+  TunnelsDescribed out{channel, {}};
+  for (const auto& [key, tunnel] : tunnels_) {
+    const l2tp::Observer& seen = tunnel->l2tp.seen();
+    const bool known = seen.client_tunnel() && seen.agent_tunnel();
+    if (key.channel != channel || tunnel->stage != Stage::kRelaying || !known) continue;
+    TunnelNumbers& numbers = out.tunnels.emplace_back();
+    numbers = {key,
+               seen.client_tunnel(),
+               seen.next_ns(l2tp::Side::kAgent),
+               seen.expects(l2tp::Side::kAgent),
+               seen.state() == l2tp::ObservedState::kEstablished,
+               {}};
+    for (const auto& session : seen.sessions()) {
+      if (session.state == l2tp::ObservedState::kEstablished)
+        numbers.sessions.push_back({session.agent, session.client});
+    }
+  }
+  return out;
+}
+
+void Handoff::rebind(const RebindTunnel& rebind) {
+  auto node = tunnels_.extract(rebind.from);
+  if (node.empty()) return;
+  forget(rebind.to);
+  Tunnel& tunnel = *node.mapped();
+  if (wakes_.erase({tunnel.wake, rebind.from}) > 0) wakes_.insert({tunnel.wake, rebind.to});
+  tunnel.spec.key = rebind.to;
+  tunnel.spec.edge_worker = rebind.edge_worker;
+  node.key() = rebind.to;
+  tunnels_.insert(std::move(node));
+}
+
 void Handoff::close_all(std::string_view text, const ToClient& to_client, Instant now) {
   std::vector<TunnelKey> keys;
   for (const auto& [key, tunnel] : tunnels_) keys.push_back(key);
@@ -160,8 +193,10 @@ void Handoff::from_edge(const TunnelKey& key, MutableBytes l2tp, const ToClient&
     return;
   }
   if (drop) return drops_.add(*drop);
-  ++tunnel.packets_in;
-  tunnel.bytes_in += l2tp.size();
+  if (const auto octets = tunnel.l2tp.ppp_octets()) {
+    ++tunnel.packets_in;
+    tunnel.bytes_in += *octets;
+  }
   if (::send(tunnel.socket.get(), l2tp.data(), l2tp.size(), MSG_NOSIGNAL) < 0) {
     if (errno == ECONNREFUSED) return server_gone(tunnel, to_client, now);
     drops_.add(HandoffDrop::kSendFailed);
@@ -198,8 +233,10 @@ bool Handoff::drain(Tunnel& tunnel, const ToClient& to_client, Instant now) {
       drops_.add(*drop);
       continue;
     }
-    ++tunnel.packets_out;
-    tunnel.bytes_out += packet.size();
+    if (const auto octets = tunnel.l2tp.ppp_octets()) {
+      ++tunnel.packets_out;
+      tunnel.bytes_out += *octets;
+    }
     to_client(key, tunnel.spec.edge_worker, packet);
     follow(tunnel, now);
   }
@@ -263,7 +300,7 @@ void Handoff::session_gone(const Tunnel& tunnel, SessionSerial serial, SessionId
   gone.was_up = true;
   gone.cause = cause;
   gone.text = text;
-  // Of the tunnel as a whole, L2TP headers and all: PPP is the server's.
+  // PPP frames of the tunnel as a whole: what is in them is the server's business.
   gone.packets_in = tunnel.packets_in;
   gone.packets_out = tunnel.packets_out;
   gone.bytes_in = tunnel.bytes_in;

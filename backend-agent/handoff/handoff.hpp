@@ -42,6 +42,11 @@ class Handoff {
   /// The same, and its client is told in the server's name.
   void end_tunnel(const TunnelKey& key, std::string_view text, const ToClient& to_client, Instant now);
   void close_channel(ChannelId channel, std::string_view text);
+  /// While a channel is cut off its tunnels wait by themselves: the server goes on asking, and nobody
+  /// answers.
+  TunnelsDescribed describe_tunnels(ChannelId channel) const;
+  /// A tunnel that waited goes on under another key; nothing happens when it is gone.
+  void rebind(const RebindTunnel& rebind);
   /// The client is told in the server's name, the server in the client's.
   /// empty() once they have acknowledged it or are given up.
   void close_all(std::string_view text, const ToClient& to_client, Instant now);

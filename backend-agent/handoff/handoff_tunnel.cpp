@@ -65,9 +65,15 @@ void HandoffTunnel::note(const l2tp::Observer& observer, l2tp::Observation obser
     change_->session = observer.sessions().back();
 }
 
+void HandoffTunnel::measure(const l2tp::Classified& packet) {
+  ppp_octets_.reset();
+  if (packet.kind == l2tp::PacketKind::kData) ppp_octets_ = packet.payload_size;
+}
+
 std::optional<HandoffDrop> HandoffTunnel::from_client(MutableBytes packet) {
   change_.reset();
   const auto found = l2tp::classify(packet);
+  measure(found);
   if (found.kind == l2tp::PacketKind::kBad) return HandoffDrop::kNotL2tp;
   if (found.tunnel && found.tunnel != ours_) return HandoffDrop::kUnknownTunnel;
   if (found.is_control()) note(for_client_, for_client_.from_client(packet));
@@ -84,6 +90,7 @@ std::optional<HandoffDrop> HandoffTunnel::from_client(MutableBytes packet) {
 std::optional<HandoffDrop> HandoffTunnel::from_server(MutableBytes packet) {
   change_.reset();
   const auto found = l2tp::classify(packet);
+  measure(found);
   if (found.kind == l2tp::PacketKind::kBad) return HandoffDrop::kNotL2tp;
   if (!found.is_control()) return std::nullopt;
   const auto header = l2tp::parse_header(packet);

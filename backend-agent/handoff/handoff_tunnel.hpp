@@ -10,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
+#include "l2tp/header.hpp"
 #include "l2tp/observer.hpp"
 
 namespace sluice::agent {
@@ -36,6 +37,9 @@ class HandoffTunnel {
   /// One of the server, for the client.
   std::optional<HandoffDrop> from_server(MutableBytes packet);
 
+  /// Octets of PPP in the last packet that may go on; nothing when it was none of data.
+  const std::optional<std::size_t>& ppp_octets() const { return ppp_octets_; }
+
   struct Change {
     l2tp::Observation what;
     l2tp::ObservedSession session;  ///< of a session that came up
@@ -54,6 +58,7 @@ class HandoffTunnel {
   bool over() const;
 
  private:
+  void measure(const l2tp::Classified& packet);
   void note(const l2tp::Observer& observer, l2tp::Observation observation);
 
   TunnelId ours_;     ///< what the client was told
@@ -62,6 +67,7 @@ class HandoffTunnel {
   l2tp::Observer
       for_server_;  ///< as the server sees it: sides exchanged, so that farewell() speaks to the server
   std::optional<Change> change_;
+  std::optional<std::size_t> ppp_octets_;
 };
 
 }  // namespace sluice::agent

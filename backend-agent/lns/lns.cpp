@@ -23,6 +23,10 @@ std::string_view to_string(LnsDrop reason) {
       return "rate-up";
     case LnsDrop::kRateDown:
       return "rate-down";
+    case LnsDrop::kFilterUp:
+      return "filter-up";
+    case LnsDrop::kFilterDown:
+      return "filter-down";
     case LnsDrop::kCount:
       break;
   }
@@ -62,6 +66,8 @@ MutableBytes Lns::from_edge(const TunnelKey& key, MutableBytes l2tp, Instant now
     const auto offset = static_cast<std::size_t>(received.ppp.data() - l2tp.data());
     const MutableBytes ip = session->ppp.on_frame(l2tp.subspan(offset, received.ppp.size()), now);
     if (!ip.empty()) {
+      if (session->filter != nullptr && !session->filter->passes(ip, true))
+        return drops_.add(LnsDrop::kFilterUp), MutableBytes{};
       if (!session->limits.take_up(ip.size(), now)) return drops_.add(LnsDrop::kRateUp), MutableBytes{};
       ++session->packets_in;
       session->bytes_in += ip.size();
@@ -82,6 +88,8 @@ std::optional<Lns::Downlink> Lns::from_tun(MutableBytes buffer, std::size_t offs
   Session* const found = routes_.find(*destination);
   if (found == nullptr) return drops_.add(LnsDrop::kNoRoute), std::nullopt;
   Session& session = *found;
+  if (session.filter != nullptr && !session.filter->passes(buffer.subspan(offset, size), false))
+    return drops_.add(LnsDrop::kFilterDown), std::nullopt;
   if (!session.limits.take_down(size, now)) return drops_.add(LnsDrop::kRateDown), std::nullopt;
   const MutableBytes frame = session.ppp.frame_ip(buffer, offset, size);
   if (frame.empty()) return std::nullopt;
@@ -187,10 +195,7 @@ void Lns::decide(const AuthDecided& decided, Instant now) {
   if (!decided.attempt || decided.attempt != session.ppp.pending_attempt()) return;
   if (decided.addresses) session.assigned = *decided.addresses;
   if (decided.addresses) session.ppp.set_addresses(*decided.addresses, now);
-  if (decided.verdict.accepted) {
-    session.limits.set(decided.policy, now);
-    session.ppp.set_networks(decided.policy.routes);
-  }
+  if (decided.verdict.accepted) apply(session, decided.policy, now);
   session.ppp.auth_result(decided.attempt, decided.verdict, now);
   service(session.tunnel, now);
 }
@@ -198,8 +203,34 @@ void Lns::decide(const AuthDecided& decided, Instant now) {
 void Lns::change_policy(const ChangePolicy& change, Instant now) {
   const auto found = sessions_.find(change.session);
   if (found == sessions_.end()) return;
-  found->second->limits.set(change.policy, now);
-  schedule(found->second->tunnel);
+  Session& session = *found->second;
+  const auto timeout = session.limits.policy().session_timeout;
+  apply(session, change.policy, now);
+  if (timeout != change.policy.session_timeout) tell_time_remaining(session, now);
+  service(session.tunnel, now);
+}
+
+const Filter* Lns::find_filter(const std::string& name) const {
+  if (!settings_.filters) return nullptr;
+  const auto found = settings_.filters->find(name);
+  return found == settings_.filters->end() ? nullptr : &found->second;
+}
+
+/// From now on. The control thread names only filters that there are.
+void Lns::apply(Session& session, const SessionPolicy& policy, Instant now) {
+  session.limits.set(policy, now);
+  session.ppp.set_networks(policy.routes);
+  session.filter = find_filter(policy.filter);
+}
+
+/// RFC 1570 §2.2: users whose time is limited are told how much there is.
+void Lns::tell_time_remaining(Session& session, Instant now) {
+  const auto limit = session.limits.policy().session_timeout;
+  const auto began = session.limits.began();
+  if (!began || limit.count() == 0) return;
+  const auto left = std::max(std::chrono::duration_cast<std::chrono::seconds>(*began + limit - now),
+                             std::chrono::seconds(0));
+  session.ppp.tell_time_remaining(left, std::to_string(left.count()) + " s of this session are left");
 }
 
 void Lns::tell_counters(const AskCounters& ask) {
@@ -321,6 +352,7 @@ void Lns::on_ppp(Tunnel& tunnel, Session& session, ppp::PppEvent event, Instant 
     for (const auto& prefix : {up6->addresses.prefix, up6->addresses.delegated}) {
       if (prefix) own(session, *prefix);
     }
+    emit_(Ipv6Opened{session.serial, up6->addresses});
     ppp::Addresses addresses = session.assigned;
     addresses.v6 = up6->addresses;
     session_up(
@@ -361,6 +393,7 @@ void Lns::session_up(Tunnel& tunnel, Session& session, SessionOpened opened, Ins
   if (std::exchange(session.was_up, true)) return;
   for (const auto& route : session.limits.policy().routes) own(session, route);
   session.limits.begin(now);
+  tell_time_remaining(session, now);
   ++sessions_up_;
   opened.session = session.serial;
   opened.tunnel = tunnel.spec.key;

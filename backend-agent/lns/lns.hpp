@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backend-agent/filter/filter.hpp"
 #include "backend-agent/lns/limits.hpp"
 #include "backend-agent/lns/messages.hpp"
 #include "backend-agent/lns/routes.hpp"
@@ -34,6 +35,7 @@ struct LnsSettings {
   std::size_t sessions_per_tunnel = 4;
   /// What PPP sessions share, for the largest PPP payload their path takes (0: not known).
   std::function<std::shared_ptr<const ppp::PppConfig>(std::uint16_t ppp_mtu)> ppp_config;
+  std::shared_ptr<const Filters> filters{};  ///< may be null: there are none
 };
 
 enum class LnsDrop : std::uint8_t {
@@ -44,6 +46,8 @@ enum class LnsDrop : std::uint8_t {
   kNotIp,           ///< from the TUN device
   kRateUp,          ///< beyond the session's rate, from the client
   kRateDown,        ///< likewise, to it
+  kFilterUp,        ///< its filter does not let it pass, from the client
+  kFilterDown,      ///< likewise, to it
   kCount
 };
 std::string_view to_string(LnsDrop reason);
@@ -56,6 +60,7 @@ enum class RestoreFault : std::uint8_t {
   kBadSessions,   ///< not exactly one PPP session for each established L2TP session
   kBadPpp,        ///< refused by the PPP core
   kBadState,      ///< what a session says of itself contradicts its PPP link
+  kNoFilter,      ///< a session's filter is not known here
   kAddressInUse,  ///< another session has an address of it, or two of its own the same
 };
 std::string_view to_string(RestoreFault fault);
@@ -135,7 +140,9 @@ class Lns {
   Session& add_session(Tunnel& tunnel, SessionId id);
   std::optional<RestoreFault> check_place(const TunnelKey& key, const TunnelValue& value) const;
   std::optional<RestoreFault> revive(Tunnel& tunnel, const TunnelValue& value, Instant now);
-  static bool revive(Session& session, const SessionValue& value, Instant now);
+  bool revive(Session& session, const SessionValue& value, Instant now);
+  const Filter* find_filter(const std::string& name) const;
+  void apply(Session& session, const SessionPolicy& policy, Instant now);
   void forget_all(Tunnel& tunnel);
   void service(Tunnel& tunnel, Instant now);
   bool drain_tunnel(Tunnel& tunnel, Instant now);
@@ -145,6 +152,7 @@ class Lns {
   void own(Session& session, const Prefix& prefix);
   template <class Which>
   void disown(Session& session, Which&& which);
+  static void tell_time_remaining(Session& session, Instant now);
   void session_up(Tunnel& tunnel, Session& session, SessionOpened opened, Instant now);
   void session_over(Tunnel& tunnel, Session& session, const ppp::Down& down, Instant now);
   void forget_session(Session& session);

@@ -70,6 +70,8 @@ std::string_view to_string(RestoreFault fault) {
       return "bad-ppp";
     case RestoreFault::kBadState:
       return "bad-state";
+    case RestoreFault::kNoFilter:
+      return "no-filter";
     case RestoreFault::kAddressInUse:
       return "address-in-use";
   }
@@ -171,6 +173,8 @@ std::optional<RestoreFault> Lns::revive(Tunnel& tunnel, const TunnelValue& value
   tunnel.empty_since = instant_ago(value.empty_ago.value_or(Duration::zero()), now);
   for (const auto& from : value.sessions) {
     if (!plausible(from)) return RestoreFault::kBadState;
+    if (!from.policy.filter.empty() && find_filter(from.policy.filter) == nullptr)
+      return RestoreFault::kNoFilter;
     if (!revive(add_session(tunnel, from.id), from, now)) return RestoreFault::kBadPpp;
   }
   return std::nullopt;
@@ -178,12 +182,11 @@ std::optional<RestoreFault> Lns::revive(Tunnel& tunnel, const TunnelValue& value
 
 bool Lns::revive(Session& session, const SessionValue& value, Instant now) {
   if (!session.ppp.restore(value.ppp, now)) return false;
-  session.ppp.set_networks(value.policy.routes);
   session.was_up = value.was_up;
   session.ending = value.ending;
   session.assigned = value.assigned;
   session.owned = value.owned;
-  session.limits.set(value.policy, now);
+  apply(session, value.policy, now);
   if (value.was_up)
     session.limits.resume(instant_ago(*value.began_ago, now), instant_ago(*value.last_packet_ago, now));
   session.packets_in = value.packets_in;

@@ -26,6 +26,7 @@ struct Lns::Session {
   ppp::Addresses assigned;
   std::vector<Prefix> owned;  ///< what routes_ has of it
   Limits limits;
+  const Filter* filter = nullptr;  ///< of Lns's settings
   std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
 };
 

@@ -56,6 +56,7 @@ struct SessionPolicy {
   /// Without an IP packet either way; it ends with cause "idle-timeout". 0: none.
   std::chrono::seconds idle_timeout{0};
   std::vector<Prefix> routes{};  ///< networks behind the client, either family
+  std::string filter{};          ///< name of the packets' filter; empty: none
   bool operator==(const SessionPolicy&) const = default;
 };
 
@@ -152,6 +153,11 @@ struct SessionOpened {
   ppp::Addresses addresses{};
   std::uint16_t mtu = 0;
 };
+/// IPv6 flows: the session's addresses as agreed. Comes again after a renegotiation.
+struct Ipv6Opened {
+  SessionSerial session;
+  ppp::Ipv6Addresses addresses;
+};
 struct CountersTold {
   SessionSerial session;
   std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
@@ -210,7 +216,7 @@ struct TunnelsDescribed {
 };
 
 using Event = std::variant<AllClosed, ChannelFailed, LaneCarrier, TunnelsDescribed, AuthAsked, SessionOpened,
-                           CountersTold, SessionGone, TunnelGone, ClientSays>;
+                           Ipv6Opened, CountersTold, SessionGone, TunnelGone, ClientSays>;
 
 }  // namespace sluice::agent
 

@@ -388,6 +388,7 @@ WALK(pb::Policy, SessionPolicy) {
   FIELD(session_timeout);
   FIELD(idle_timeout);
   LIST(routes);
+  FIELD(filter);
 }
 WALK(pb::Accounting, AccountingFacts) {
   FIELD(user);

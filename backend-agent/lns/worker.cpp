@@ -149,9 +149,10 @@ void Worker::apply(Command command, Instant now) {
     lns_.hold_channel(hold->channel);
     carrier_.remove(hold->channel);
   } else if (const auto* describe = std::get_if<DescribeTunnels>(&command)) {
-    emit(lns_.describe_tunnels(describe->channel));
+    emit(handoff_ ? handoff_->describe_tunnels(describe->channel)
+                  : lns_.describe_tunnels(describe->channel));
   } else if (const auto* rebind = std::get_if<RebindTunnel>(&command)) {
-    lns_.rebind(*rebind, now);
+    handoff_ ? handoff_->rebind(*rebind) : lns_.rebind(*rebind, now);
   } else if (handoff_) {
     apply_to_handoff(command, now);
   } else if (auto* open = std::get_if<OpenTunnel>(&command)) {

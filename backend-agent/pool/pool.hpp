@@ -35,6 +35,8 @@ class AddressPool {
   bool is_out(const IpAddress& address) const { return used_.contains(address.to_v4()); }
   bool contains(const IpAddress& address) const { return address.is_v4() && contains(address.to_v4()); }
   std::size_t used() const { return used_.size(); }
+  /// It was made without a range.
+  bool empty() const { return ranges_.empty(); }
   /// Addresses that are not out; those in quarantine count as free.
   std::size_t free() const;
 

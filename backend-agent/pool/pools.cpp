@@ -22,13 +22,14 @@ std::string_view realm_of(std::string_view user) {
   return {};
 }
 
-Pools::Pools(const PoolsSettings& settings, const std::unordered_set<std::uint32_t>& reserved)
-    : ipv6_(settings.ipv6, kLinkPrefix, settings.quarantine),
-      delegated_(settings.delegated, settings.delegated_length, settings.quarantine) {
-  entries_.push_back(
-      {std::string(kDefault), {}, AddressPool(settings.ranges, reserved, settings.quarantine)});
-  for (const auto& named : settings.named)
-    entries_.push_back({named.name, named.realms, AddressPool(named.ranges, reserved, settings.quarantine)});
+Pools::Pools(const PoolsSettings& settings, const std::unordered_set<std::uint32_t>& reserved) {
+  const auto add = [&](const NamedPool& pool) {
+    entries_.push_back({pool.name, pool.realms, AddressPool(pool.ranges, reserved, settings.quarantine),
+                        PrefixPool(pool.ipv6, kLinkPrefix, settings.quarantine),
+                        PrefixPool(pool.delegated, settings.delegated_length, settings.quarantine)});
+  };
+  add({std::string(kDefault), settings.ranges, {}, settings.ipv6, settings.delegated});
+  for (const auto& named : settings.named) add(named);
 }
 
 Pools::Entry* Pools::find(std::string_view name) {
@@ -37,19 +38,34 @@ Pools::Entry* Pools::find(std::string_view name) {
   return found == entries_.end() ? nullptr : &*found;
 }
 
-Pools::Entry& Pools::for_realm(std::string_view realm) {
+template <class Part>
+Pools::Entry& Pools::for_realm(std::string_view realm, Part Entry::*part) {
   for (auto& entry : entries_) {
     const bool its = std::any_of(entry.realms.begin(), entry.realms.end(),
                                  [&](const std::string& one) { return same_realm(one, realm); });
-    if (its) return entry;
+    if (its && !(entry.*part).empty()) return entry;
   }
   return entries_.front();
 }
 
 Pools::Given Pools::allocate(const std::string& user, const std::string& pool, Instant now) {
-  Entry* entry = pool.empty() ? &for_realm(realm_of(user)) : find(pool);
-  if (entry == nullptr) return {pool, false, std::nullopt};
+  Entry* entry = pool.empty() ? &for_realm(realm_of(user), &Entry::pool) : find(pool);
+  if (entry == nullptr || (!pool.empty() && entry->pool.empty())) return {pool, false, std::nullopt};
   return {entry->name, true, entry->pool.allocate(user, now)};
+}
+
+Pools::GivenPrefix Pools::allocate(const std::string& user, const std::string& pool, PrefixPool Entry::*part,
+                                   Instant now) {
+  Entry* entry = pool.empty() ? &for_realm(realm_of(user), part) : find(pool);
+  if (entry == nullptr || (!pool.empty() && (entry->*part).empty())) return {pool, false, std::nullopt};
+  return {entry->name, true, (entry->*part).allocate(user, now)};
+}
+
+Pools::GivenPrefix Pools::allocate_link(const std::string& user, const std::string& pool, Instant now) {
+  return allocate(user, pool, &Entry::ipv6, now);
+}
+Pools::GivenPrefix Pools::allocate_delegated(const std::string& user, const std::string& pool, Instant now) {
+  return allocate(user, pool, &Entry::delegated, now);
 }
 
 bool Pools::claim(const IpAddress& address, const std::string& user) {
@@ -65,26 +81,35 @@ void Pools::set_reserved(const std::unordered_set<std::uint32_t>& reserved) {
 }
 
 bool Pools::claim(const Prefix& prefix, const std::string& user) {
-  if (!ipv6_.is_free(prefix) || !delegated_.is_free(prefix)) return false;
-  ipv6_.claim(prefix, user);
-  delegated_.claim(prefix, user);
+  const bool free = std::all_of(entries_.begin(), entries_.end(), [&](const Entry& e) {
+    return e.ipv6.is_free(prefix) && e.delegated.is_free(prefix);
+  });
+  if (!free) return false;
+  for (auto& entry : entries_) {
+    entry.ipv6.claim(prefix, user);
+    entry.delegated.claim(prefix, user);
+  }
   return true;
 }
 
 void Pools::release(const Prefix& prefix, Instant now) {
-  ipv6_.release(prefix, now);
-  delegated_.release(prefix, now);
+  for (auto& entry : entries_) {
+    entry.ipv6.release(prefix, now);
+    entry.delegated.release(prefix, now);
+  }
 }
 
 void Pools::set_reserved(const std::vector<Prefix>& prefixes) {
-  ipv6_.set_reserved(prefixes);
-  delegated_.set_reserved(prefixes);
+  for (auto& entry : entries_) {
+    entry.ipv6.set_reserved(prefixes);
+    entry.delegated.set_reserved(prefixes);
+  }
 }
 
 bool Pools::contains(const IpAddress& address) const {
-  if (address.is_v6()) return ipv6_.contains(address) || delegated_.contains(address);
-  return std::any_of(entries_.begin(), entries_.end(),
-                     [&](const Entry& e) { return e.pool.contains(address); });
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) {
+    return e.pool.contains(address) || e.ipv6.contains(address) || e.delegated.contains(address);
+  });
 }
 
 std::size_t Pools::free() const {
@@ -102,6 +127,18 @@ std::vector<Pools::Use> Pools::use() const {
 std::size_t Pools::used() const {
   std::size_t out = 0;
   for (const auto& entry : entries_) out += entry.pool.used();
+  return out;
+}
+
+std::size_t Pools::prefixes_used() const {
+  std::size_t out = 0;
+  for (const auto& entry : entries_) out += entry.ipv6.used();
+  return out;
+}
+
+std::size_t Pools::delegations_used() const {
+  std::size_t out = 0;
+  for (const auto& entry : entries_) out += entry.delegated.used();
   return out;
 }
 

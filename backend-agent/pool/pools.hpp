@@ -14,6 +14,7 @@ struct NamedPool {
   std::string name;
   std::vector<AddressRange> ranges;
   std::vector<std::string> realms;  ///< of users who get addresses from it unless something else is said
+  std::vector<Prefix> ipv6{}, delegated{};  ///< as in PoolsSettings
 };
 
 struct PoolsSettings {
@@ -21,6 +22,7 @@ struct PoolsSettings {
   std::vector<NamedPool> named;
   std::vector<Prefix> ipv6;       ///< each link gets a /64 of them
   std::vector<Prefix> delegated;  ///< each client may get a prefix of delegated_length of them
+  /// Of all pools.
   std::uint8_t delegated_length = 56;
   Duration quarantine = std::chrono::seconds(30);
 };
@@ -45,13 +47,21 @@ class Pools {
   void release(const IpAddress& address, Instant now);
   void set_reserved(const std::unordered_set<std::uint32_t>& reserved);
 
+  /// Likewise a /64 for the link, and a prefix to delegate. A realm's pool without such networks leaves it to
+  /// the default one.
+  struct GivenPrefix {
+    std::string pool;
+    bool known = true;  ///< there is a pool of that name, with such networks
+    std::optional<Prefix> prefix;
+  };
+  GivenPrefix allocate_link(const std::string& user, const std::string& pool, Instant now);
+  GivenPrefix allocate_delegated(const std::string& user, const std::string& pool, Instant now);
+
   /// The same for IPv6 prefixes, of links or delegated: a user's own may lie in either kind of network.
   bool claim(const Prefix& prefix, const std::string& user);
   void release(const Prefix& prefix, Instant now);
   void set_reserved(const std::vector<Prefix>& prefixes);
 
-  PrefixPool& ipv6() { return ipv6_; }
-  PrefixPool& delegated() { return delegated_; }
   bool contains(const IpAddress& address) const;
   /// Of all pools together.
   std::size_t free() const;
@@ -63,20 +73,24 @@ class Pools {
   /// Of each pool, as long as the pools live.
   std::vector<Use> use() const;
   /// Of links, and delegated.
-  std::size_t prefixes_used() const { return ipv6_.used(); }
-  std::size_t delegations_used() const { return delegated_.used(); }
+  std::size_t prefixes_used() const;
+  std::size_t delegations_used() const;
 
  private:
   struct Entry {
     std::string name;
     std::vector<std::string> realms;
     AddressPool pool;
+    PrefixPool ipv6, delegated;
   };
   Entry* find(std::string_view name);
-  Entry& for_realm(std::string_view realm);
+  /// The realm's, if `Part` of it is not empty; else the default one.
+  template <class Part>
+  Entry& for_realm(std::string_view realm, Part Entry::*part);
+  GivenPrefix allocate(const std::string& user, const std::string& pool, PrefixPool Entry::*part,
+                       Instant now);
 
   std::vector<Entry> entries_;  ///< the default one first
-  PrefixPool ipv6_, delegated_;
 };
 
 }  // namespace sluice::agent

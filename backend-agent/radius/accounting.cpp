@@ -180,6 +180,10 @@ void Accounting::announce(bool on) {
   context_.send(std::move(out), [](bool) {});
 }
 
+void Accounting::send_kept() {
+  for (auto& record : std::exchange(kept_, {})) send_stop(std::move(record));
+}
+
 void Accounting::on_timeout(Instant now) {
   now_ = now;
   for (auto& [serial, session] : sessions_) {

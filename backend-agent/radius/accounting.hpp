@@ -56,6 +56,8 @@ class Accounting {
   /// Accounting-On or -Off: sessions that the server believes in are over (RFC 2866 §5.1).
   void announce(bool on);
   void on_timeout(Instant now);
+  /// What is kept is sent now, whatever its pause: there may be no later.
+  void send_kept();
 
   /// Stop records that nobody has taken yet.
   std::size_t kept() const { return kept_.size() + under_way_; }

@@ -135,7 +135,10 @@ void RadiusAuthenticator::answered(SessionSerial session, ppp::AuthMethod method
   exchange = Exchange{};
   if (!answer.packet) {
     exchanges_.erase(session);
-    return done(refused("radius-timeout", answer.cause, std::string(kUnavailable), kNoDialinPermission));
+    AuthDecision nobody =
+        refused("radius-timeout", answer.cause, std::string(kUnavailable), kNoDialinPermission);
+    nobody.verdict.unavailable = true;
+    return done(std::move(nobody));
   }
   AuthDecision decision = decision_of(*answer.packet, method, port_.server_name(answer.server));
   if (decision.verdict.more) {

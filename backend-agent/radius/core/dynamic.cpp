@@ -27,7 +27,7 @@ constexpr std::array kUnderstood{attr::kUserName,
                                  attr::kAcctTerminateCause};
 constexpr std::array kChangeable{attr::kSessionTimeout, attr::kIdleTimeout, attr::kSluiceRateUp,
                                  attr::kSluiceRateDown, attr::kAcctInterimInterval,
-                                 attr::kClass};
+                                 attr::kClass, attr::kFilterId};
 
 std::optional<DynamicDrop> refusal_of(Proof proof) {
   switch (proof) {

@@ -108,6 +108,18 @@ TEST(Accounting, InterimRecordsComeWithJitter) {
   EXPECT_EQ(world.sent.back().number(attr::kAcctInputOctets), 3U);
 }
 
+TEST(Accounting, WhatIsKeptGoesOutAtOnceWhenThereIsNoLater) {
+  World world;
+  world.start();
+  world.accounting.stop(SessionSerial(1), "agent-stopping", {}, world.now);
+  world.waiting.at(1)(false);
+  world.accounting.send_kept();
+  ASSERT_EQ(world.sent.size(), 3U);
+  EXPECT_EQ(world.accounting.kept(), 1U);
+  world.waiting.at(2)(true);
+  EXPECT_EQ(world.accounting.kept(), 0U);
+}
+
 TEST(Accounting, StopThatNobodyTookIsSentAgainWithItsDelay) {
   World world;
   world.start();

@@ -238,10 +238,33 @@ TEST(AgentConfig, PoolsHaveNamesRealmsAndIpv6) {
   for (const std::string delegated : {"2001:db8:1:8000::/49", "2001:db8::/32"}) {
     std::string overlapping = text;
     overlapping.replace(overlapping.find("2001:db8:8000::/33"), 18, delegated);
-    EXPECT_THAT(files.errors(overlapping), HasSubstr("overlaps another network of pool.ipv6"));
+    EXPECT_THAT(files.errors(overlapping), HasSubstr("overlaps another network of a pool's ipv6"));
   }
-  text += "[[named_pool]]\nname = \"other\"\nranges = [\"10.98.0.7\"]\n";
-  EXPECT_THAT(files.errors(text), HasSubstr("overlaps another range"));
+  EXPECT_THAT(files.errors(text + "[[named_pool]]\nname = \"other\"\nranges = [\"10.98.0.7\"]\n"),
+              HasSubstr("overlaps another range"));
+  EXPECT_THAT(files.errors(text + "[[named_pool]]\nname = \"other\"\n"),
+              HasSubstr("\"other\" holds nothing"));
+  const std::string six = "[[named_pool]]\nname = \"other\"\nipv6 = [\"2001:db8:2::/56\"]\n";
+  const auto more_pools = parse_config(text + six, (files.path() / "agent.toml").string());
+  ASSERT_TRUE(more_pools);
+  EXPECT_EQ(more_pools.value().pools.named.at(1).ipv6.at(0).to_string(), "2001:db8:2::/56");
+  EXPECT_THAT(files.errors(text + six + "delegated = [\"2001:db8:1:7::/64\"]\n"),
+              HasSubstr("is no IPv6 network of at most 56 bits"));
+  EXPECT_THAT(files.errors(text + six + "delegated = [\"2001:db8:1::/56\"]\n"),
+              HasSubstr("overlaps another network"));
+}
+
+TEST(AgentConfig, FiltersHaveNamesAndRules) {
+  Files files;
+  const std::string one =
+      kMinimal + std::string("[[filter]]\nname = \"guests\"\nrules = [\"allow tcp any 443\"]\n");
+  const auto config = parse_config(one, (files.path() / "agent.toml").string());
+  ASSERT_TRUE(config) << config.error().at(0).to_string();
+  EXPECT_TRUE(config.value().filters.contains("guests"));
+  EXPECT_THAT(files.errors(one + "[[filter]]\nname = \"guests\"\nrules = [\"allow any\"]\n"),
+              HasSubstr("there twice"));
+  EXPECT_THAT(files.errors(one + "[[filter]]\nname = \"x\"\nrules = [\"permit any\"]\n"),
+              HasSubstr("\"permit any\" must begin with"));
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ struct Dialler {
         more = true;
         if (const auto* got = std::get_if<ppp::Up>(&*event)) up = *got;
         if (const auto* lost = std::get_if<ppp::Down>(&*event)) down = *lost;
+        if (const auto* says = std::get_if<ppp::PeerSays>(&*event)) said.push_back(says->text);
       }
     }
     return out;
@@ -104,6 +105,7 @@ struct Dialler {
   std::optional<ppp::Up> up;
   std::optional<ppp::Down> down;
   std::string cdn, stop;
+  std::vector<std::string> said;  ///< by the server, in LCP
 };
 
 inline ByteVector ipv4(const IpAddress& from, const IpAddress& to, std::size_t size = 60) {

@@ -290,6 +290,57 @@ TEST(Handoff, ServerThatIsGoneIsToldToTheClientInItsName) {
   EXPECT_FALSE(world.seen<TunnelGone>().at(0).by_client);
 }
 
+TEST(Handoff, TunnelOfACutChannelGoesOnUnderAnotherKey) {
+  World world;
+  auto& client = world.dial(1);
+  world.settle();
+  const auto described = world.handoff->describe_tunnels(ChannelId(1));
+  ASSERT_EQ(described.tunnels.size(), 1U);
+  const TunnelNumbers& numbers = described.tunnels[0];
+  EXPECT_TRUE(numbers.established);
+  EXPECT_EQ(numbers.client, client.l2tp.local_id());
+  EXPECT_EQ(numbers.nr, client.l2tp.control().next_ns());
+  EXPECT_EQ(numbers.ns, client.l2tp.control().expected());
+  ASSERT_EQ(numbers.sessions.size(), 1U);
+  EXPECT_EQ(numbers.sessions[0].client, client.session);
+  EXPECT_EQ(numbers.sessions[0].agent, client.l2tp.remote_session(client.session));
+
+  const TunnelKey other{ChannelId(2), RelayId(8)};
+  world.handoff->rebind({client.key, other, 4});
+  const TunnelKey before = std::exchange(client.key, other);
+  world.handoff->close_channel(ChannelId(1), "the old channel is over");
+  EXPECT_EQ(world.handoff->sessions_up(), 1U);
+  client.l2tp.close_tunnel(l2tp::StopResult::kShuttingDown, "bye", world.now);
+  world.settle();
+  world.now += std::chrono::seconds(3);
+  world.handoff->on_timeout(world.to_client, world.now);
+  ASSERT_EQ(world.seen<TunnelGone>().size(), 1U);
+  EXPECT_EQ(world.seen<TunnelGone>()[0].key, other);
+  EXPECT_NE(before, other);
+}
+
+TEST(Handoff, WhatIsCountedIsPppWithoutTheHeadersAroundIt) {
+  World world;
+  auto& client = world.dial(1);
+  world.settle();
+  const auto gone_before = world.peers.begin()->second->sessions_up();
+  EXPECT_EQ(gone_before, 1U);
+  // All that the client's PPP has said so far is LCP; ten frames of known size more.
+  for (int i = 0; i < 10; ++i) {
+    auto packet = *client.packed(ByteVector(100, 0x21));
+    world.handoff->from_edge(client.key, packet, world.to_client, world.now);
+  }
+  auto hello = l2tp::make_zlb(kOurs, 9, 9);
+  world.handoff->from_edge(client.key, hello, world.to_client, world.now);
+  world.handoff->close_tunnel(client.key, "over");
+  const auto gone = world.seen<SessionGone>().at(0);
+  EXPECT_GE(gone.packets_in, 10U);
+  EXPECT_LE(gone.packets_in, 13U);
+  const auto lcp = gone.packets_in - 10;
+  EXPECT_GE(gone.bytes_in, 1000U);
+  EXPECT_LE(gone.bytes_in, 1000U + lcp * 40);
+}
+
 TEST(Handoff, FarewellIsRepeatedUntilItIsGivenUp) {
   World world;
   world.dial(1);

@@ -59,6 +59,21 @@ TEST(Lns, SessionEndsWhenItHasLastedAsLongAsItMay) {
   EXPECT_TRUE(client.down);
 }
 
+TEST(Lns, ClientIsToldHowMuchTimeIsLeft) {  // RFC 1570 §2.2
+  LnsWorld world;
+  world.policy.session_timeout = std::chrono::seconds(100);
+  Dialler& client = world.dial(1);
+  world.settle();
+  ASSERT_EQ(client.said.size(), 1U);
+  EXPECT_EQ(client.said[0], "100 s of this session are left");
+  world.now += std::chrono::seconds(30);
+  world.lns->change_policy({world.opened[0].session, {.session_timeout = std::chrono::seconds(600)}},
+                           world.now);
+  world.settle();
+  ASSERT_EQ(client.said.size(), 2U);
+  EXPECT_EQ(client.said[1], "570 s of this session are left");
+}
+
 TEST(Lns, SessionWithoutTrafficEndsAfterItsIdleTimeAndTrafficPutsThatOff) {
   LnsWorld world;
   world.policy.idle_timeout = std::chrono::seconds(60);

@@ -30,6 +30,7 @@ struct LnsWorld {
   }
   LnsSettings settings() {
     LnsSettings out;
+    out.filters = filters;
     out.ppp_config = [this](std::uint16_t ppp_mtu) {
       auto config = ppp::test::server_config();
       config.rechallenge_interval = rechallenge;
@@ -168,6 +169,7 @@ struct LnsWorld {
   std::vector<ppp::AuthMethod> auth = ppp::default_auth_methods();
   ppp::test::SeededRandom random{5};
   std::vector<Event> events;
+  std::shared_ptr<const Filters> filters;
   std::unique_ptr<Lns> lns;
   std::uint16_t path_mtu;
   std::vector<std::unique_ptr<Dialler>> clients;

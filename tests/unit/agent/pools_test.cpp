@@ -91,10 +91,33 @@ TEST(Pools, OwnPrefixIsTakenFromWhicheverPoolHoldsIt) {
   EXPECT_TRUE(pools.claim(own, "alice"));
   EXPECT_FALSE(pools.claim(own, "bob"));
   EXPECT_TRUE(pools.claim(*Prefix::parse("2001:db8:9::/48"), "bob"));  // nobody's
-  EXPECT_EQ(pools.delegated().allocate("bob", kStart)->to_string(), "2001:db8:2:100::/56");
-  EXPECT_FALSE(pools.delegated().allocate("carol", kStart));
+  EXPECT_EQ(pools.allocate_delegated("bob", "", kStart).prefix->to_string(), "2001:db8:2:100::/56");
+  EXPECT_FALSE(pools.allocate_delegated("carol", "", kStart).prefix);
   pools.release(own, kStart);
-  EXPECT_EQ(pools.delegated().used(), 1U);
+  EXPECT_EQ(pools.delegations_used(), 1U);
+}
+
+TEST(Pools, PrefixesComeFromTheNamedPoolOrTheRealmsOrTheDefaultOne) {
+  PoolsSettings settings;
+  settings.ipv6 = {*Prefix::parse("2001:db8:1::/63")};
+  settings.named = {{"staff", {}, {"example.net"}, {*Prefix::parse("2001:db8:2::/64")}, {}},
+                    {"guests", {}, {}, {}, {*Prefix::parse("2001:db8:3::/56")}}};
+  Pools pools(settings, {});
+  const auto link = [&](const char* user, const char* pool) {
+    return pools.allocate_link(user, pool, kStart);
+  };
+  EXPECT_EQ(link("alice", "").prefix->to_string(), "2001:db8:1::/64");
+  EXPECT_EQ(link("bob@example.net", "").prefix->to_string(), "2001:db8:2::/64");
+  const auto full = link("carol", "staff");
+  EXPECT_TRUE(full.known);
+  EXPECT_FALSE(full.prefix);
+  EXPECT_FALSE(link("carol", "guests").known) << "it has networks to delegate only";
+  EXPECT_FALSE(link("carol", "nowhere").known);
+  EXPECT_EQ(pools.allocate_delegated("carol", "guests", kStart).prefix->to_string(), "2001:db8:3::/56");
+  EXPECT_FALSE(pools.allocate("carol", "guests", kStart).known);
+  EXPECT_EQ(pools.prefixes_used(), 2U);
+  EXPECT_TRUE(pools.contains(*IpAddress::parse("2001:db8:2::7")));
+  EXPECT_FALSE(pools.claim(*Prefix::parse("2001:db8:2::/64"), "carol"));
 }
 
 TEST(Pools, ClaimedAddressIsNotGivenToOthers) {

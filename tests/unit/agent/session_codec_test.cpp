@@ -64,6 +64,7 @@ TunnelValue full_value() {
   session.owned = {*Prefix::parse("10.99.0.10/32"), *Prefix::parse("2001:db8:1::/56")};
   session.policy = {.rate_up = 1'000'000, .rate_down = 0, .session_timeout = 3600s, .idle_timeout = 60s};
   session.policy.routes = {*Prefix::parse("0.0.0.0/0")};
+  session.policy.filter = "web";
   session.began_ago = 100s;
   session.last_packet_ago = 1s;
   session.packets_in = ~0ULL;

@@ -151,7 +151,7 @@ TEST(Sessions, UsersOwnPrefixIsNeverOutTwice) {
   world.authenticator.answer(2, true, std::nullopt, with_prefixes("", "2001:db8::/32"));
   EXPECT_EQ(world.decided(2).verdict.cause, "address-in-use");
   world.end(2);
-  EXPECT_EQ(world.pool.ipv6().used(), 1U);
+  EXPECT_EQ(world.pool.prefixes_used(), 1U);
   world.ask(3, "carol");
   world.authenticator.answer(3, true, std::nullopt, with_prefixes("2001:db8:4:1::/64", ""));
   EXPECT_TRUE(world.decided(3).verdict.accepted);
@@ -159,7 +159,7 @@ TEST(Sessions, UsersOwnPrefixIsNeverOutTwice) {
   world.authenticator.answer(4, true);
   EXPECT_FALSE(world.decided(4).addresses->v6);  // both of the pool are out
   world.end(3);
-  EXPECT_EQ(world.pool.ipv6().used(), 1U);
+  EXPECT_EQ(world.pool.prefixes_used(), 1U);
 }
 
 TEST(Sessions, UserWhoRedialsKeepsHisPrefixAndHisRoutes) {
@@ -361,6 +361,77 @@ TEST(Sessions, ReplacedSessionThatProvesItselfAgainTakesNothingBack) {
   EXPECT_EQ(world.decided(3).verdict.cause, "replaced");
   EXPECT_EQ(world.posted.size(), 4U) << "the newer session is left in peace";
   EXPECT_EQ(world.fixed.back(), (std::pair<std::string, bool>{"10.200.0.5/32", true}));
+}
+
+TEST(Sessions, OutageOfTheJudgesIsNoRefusalOfWhoIsIn) {
+  SessionsWorld world;
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true);
+  world.sessions.on_opened(opened(1));
+  world.ask(1, "alice");
+  auto nobody = refused("radius-timeout", "no server answers", "The authentication server does not answer");
+  nobody.verdict.unavailable = true;
+  world.authenticator.waiting.at(1)(std::move(nobody));
+  EXPECT_TRUE(world.decided(1).verdict.unavailable);
+  EXPECT_EQ(world.pool.used(), 1U);
+}
+
+TEST(Sessions, FilterThatIsNotThereIsARefusalAndOneThatIsHoldsAndMayBeChanged) {
+  SessionsWorld world;
+  radius::Grant grant;
+  grant.filter_id = "nowhere";
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true, std::nullopt, grant);
+  EXPECT_EQ(world.decided(0).verdict.cause, "no-filter");
+  EXPECT_EQ(world.pool.used(), 0U);
+  grant.filter_id = "web";
+  world.ask(1, "alice");
+  world.authenticator.answer(1, true, std::nullopt, grant);
+  EXPECT_EQ(world.decided(1).policy.filter, "web");
+  world.sessions.on_opened(opened(1));
+  auto request = request_for("alice", false);
+  request.change.filter_id = "nowhere";
+  EXPECT_EQ(world.sessions.on_dynamic(request), radius::ErrorCause::kInvalidValue);
+  request.change.filter_id = "all";
+  EXPECT_EQ(world.sessions.on_dynamic(request), radius::ErrorCause::kNone);
+  EXPECT_EQ(std::get<ChangePolicy>(world.posted.at(2)).policy.filter, "all");
+}
+
+TEST(Sessions, NoMoreAreLetInThanTheOperatorWants) {
+  SessionsWorld world(pool_settings(), 2);  // of four addresses in all
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    world.ask(i, i == 3 ? "carol@example.net" : "user" + std::to_string(i));
+    world.authenticator.answer(i - 1, true);
+  }
+  EXPECT_TRUE(world.decided(1).verdict.accepted);
+  EXPECT_EQ(world.decided(2).verdict.cause, "max-sessions");
+  world.ask(1, "user1");  // who is in may prove himself again
+  world.authenticator.answer(3, true);
+  EXPECT_TRUE(world.decided(3).verdict.accepted);
+  world.end(1);
+  world.ask(3, "carol@example.net");
+  world.authenticator.answer(4, true);
+  EXPECT_TRUE(world.decided(4).verdict.accepted);
+}
+
+TEST(Sessions, PoolOfIpv6PrefixesIsChosenByName) {
+  PoolsSettings settings = pool_settings();
+  settings.named.push_back({"six", {}, {}, {*Prefix::parse("2001:db8:6::/64")}, {}});
+  SessionsWorld world(settings);
+  radius::Grant grant;
+  grant.ipv6_pool = "six";
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true, std::nullopt, grant);
+  EXPECT_EQ(world.decided(0).addresses->v6->prefix->to_string(), "2001:db8:6::/64");
+  world.ask(2, "bob");
+  world.authenticator.answer(1, true, std::nullopt, grant);
+  EXPECT_EQ(world.decided(1).verdict.cause, "no-address");
+  EXPECT_EQ(world.pool.used(), 1U);
+  grant.ipv6_pool.clear();
+  grant.delegated_pool = "six";
+  world.ask(2, "bob");
+  world.authenticator.answer(2, true, std::nullopt, grant);
+  EXPECT_EQ(world.decided(2).verdict.cause, "no-pool");
 }
 
 TEST(Sessions, ClassOfACoaOrADisconnectGoesIntoAccounting) {

@@ -40,7 +40,8 @@ inline PoolsSettings pool_settings() {
 }
 
 struct SessionsWorld {
-  explicit SessionsWorld(const PoolsSettings& settings = pool_settings()) : pool(settings, {}) {
+  explicit SessionsWorld(const PoolsSettings& settings = pool_settings(), std::size_t most = 0)
+      : max_sessions(most), pool(settings, {}) {
     const Endpoint client = *Endpoint::parse("203.0.113.9:4500");
     tunnel.key = {ChannelId(1), RelayId(2)};
     tunnel.client = client;
@@ -63,6 +64,7 @@ struct SessionsWorld {
   }
   const AuthDecided& decided(std::size_t which) const { return std::get<AuthDecided>(posted.at(which)); }
 
+  std::size_t max_sessions;
   std::uint32_t attempts = 0;
   TunnelSpec tunnel;
   SlowAuthenticator authenticator;
@@ -95,6 +97,8 @@ struct SessionsWorld {
       .session_up = [this](ChannelId, const channel::SessionUp& up) { ups.push_back(up); },
       .session_down = [this](ChannelId, const channel::SessionDown& down) { downs.push_back(down); },
       .called = [](ChannelId) { return std::string("edge1"); },
+      .max_sessions = max_sessions,
+      .filters = {"web", "all"},
       .route = [this](const Prefix& p, bool in_use) { fixed.emplace_back(p.to_string(), in_use); },
       .steer =
           [this](const Prefix& p, SessionSerial session, bool in_use) {

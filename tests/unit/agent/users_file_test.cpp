@@ -94,7 +94,8 @@ TEST(UsersFile, FileOpenToItsGroupIsRefused) {
 
 TEST(UsersFile, UserHasLimitsAndNetworksOfItsOwn) {
   auto users = parse_users(
-      "[alice]\npassword = \"x\"\npool = \"staff\"\nrate_up = 64\nrate_down = 128\nidle_timeout = 60\n"
+      "[alice]\npassword = \"x\"\npool = \"staff\"\nipv6_pool = \"six\"\nfilter = \"web\"\nrate_up = "
+      "64\nrate_down = 128\nidle_timeout = 60\n"
       "session_timeout = 3600\nroutes = [\"192.168.7.0/24\"]\nipv6_prefix = \"2001:db8::/64\"\n"
       "delegated_prefix = \"2001:db8:ff::/56\"\n",
       "u");
@@ -102,6 +103,8 @@ TEST(UsersFile, UserHasLimitsAndNetworksOfItsOwn) {
   UsersFile file(std::move(users).value());
   const auto grant = ask(file, "alice", "x").grant;
   EXPECT_EQ(grant.pool, "staff");
+  EXPECT_EQ(grant.ipv6_pool, "six");
+  EXPECT_EQ(grant.filter_id, "web");
   EXPECT_EQ(grant.rate_up, 64'000U);
   EXPECT_EQ(grant.rate_down, 128'000U);
   EXPECT_EQ(grant.idle_timeout, std::chrono::seconds(60));

@@ -177,6 +177,9 @@ TEST(RadiusDynamic, SaysWhatItCannotDo) {
     return draft;
   };
   EXPECT_EQ(wrong(coa().add(attr::kAcctSessionId, "a").add(attr::kSluiceRateUp, 64U)), ErrorCause::kNone);
+  EXPECT_EQ(wrong(coa().add(attr::kAcctSessionId, "a").add(attr::kFilterId, "web")), ErrorCause::kNone);
+  EXPECT_EQ(wrong(coa().add(attr::kAcctSessionId, "a").add(attr::kClass, "gold")), ErrorCause::kNone);
+  EXPECT_EQ(wrong(World::disconnect().add(attr::kClass, "gold")), ErrorCause::kNone);
   EXPECT_EQ(wrong(coa().add(attr::kAcctSessionId, "a")), ErrorCause::kMissingAttribute);
   EXPECT_EQ(wrong(coa().add(attr::kSluiceRateUp, 64U)), ErrorCause::kMissingAttribute);
   EXPECT_EQ(wrong(coa().add(attr::kUserName, "a").add(attr::kFramedPool, "x")),
