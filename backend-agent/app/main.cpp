@@ -11,6 +11,7 @@
 
 #include "backend-agent/app/agent.hpp"
 #include "base/app/log.hpp"
+#include "base/app/service_manager.hpp"
 
 namespace {
 
@@ -48,25 +49,31 @@ int run(sluice::agent::Config config, const std::string& file) {
   // A core dump would hold the passwords of everyone who may dial in.
   ::prctl(PR_SET_DUMPABLE, 0);
   ::signal(SIGPIPE, SIG_IGN);
+  auto service_context = sluice::app::take_service_context();
   try {
     boost::asio::io_context io(1);
+    sluice::app::ServiceManager service(io, std::move(service_context));
     boost::asio::signal_set ending(io, SIGINT, SIGTERM);
     boost::asio::signal_set reloading(io, SIGHUP);
     sluice::agent::Agent agent(io, std::move(config));
     ending.async_wait([&](const boost::system::error_code& error, int) {
       if (error) return;
       reloading.cancel();
+      service.stopping();
       agent.stop();
     });
     std::function<void()> wait_for_reload = [&] {
       reloading.async_wait([&](const boost::system::error_code& error, int) {
         if (error) return;
+        service.reloading();
         reload(agent, file);
+        service.ready_again();
         wait_for_reload();
       });
     };
     wait_for_reload();
     agent.start();
+    service.ready([] { return "serving"; });
     io.run();
     sluice::app::log_info("stopped");
     return kOk;
