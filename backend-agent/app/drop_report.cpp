@@ -28,6 +28,9 @@ void add_worker(Totals& totals, const Worker& worker) {
   add_all(totals, "l2tp.", worker.lns().l2tp_drops());
   add_all(totals, "ppp.", worker.lns().ppp_drops());
   add_all(totals, "carrier.", worker.carrier().drops());
+  const auto& exchange = worker.exchange();
+  if (exchange.dropped_out() > 0) totals["carrier.data-link-queue-full"] += exchange.dropped_out();
+  if (exchange.dropped_in() > 0) totals["carrier.data-link-worker-full"] += exchange.dropped_in();
   if (worker.handoff() != nullptr) add_all(totals, "handoff.", worker.handoff()->drops());
   add_port(totals, worker.port().counts());
   add_all(totals, "tun.", worker.tun().drops());

@@ -28,7 +28,8 @@ void Uplink::on_carrier(const LaneCarrier& change) {
   app::log_warning(
       "data carrier changed",
       {LogField("edge", link.edge.peer.name), LogField("carrier", now ? "tls" : "udp"),
-       LogField("cause", now ? "UDP brings nothing from the edge, or nothing to it" : "UDP works again")});
+       LogField("cause", now ? "UDP brings nothing from the edge, or nothing to it" : "UDP works again"),
+       LogField("dropped", frames_without_link_)});
   link.idle_since.reset();
   if (now) {
     link.dialer->want_data_link(true);

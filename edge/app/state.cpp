@@ -260,12 +260,14 @@ std::vector<DropView> Edge::all_drops() const {
     add_drops(out, "l2tp", pipeline.l2tp_drops(), [](l2tp::DropReason d) { return l2tp::to_string(d); });
     add_drops(out, "ike", pipeline.ike_drops(), [](IkeDrop d) { return name_of(d); });
     add_count(out, "relay", "oversize-fragmented", pipeline.oversize().read());
+    add_count(out, "channel", "data-link-queue-full", worker->exchange().dropped_out());
     const auto& ports = worker->ports();
     for (const auto& port : ports.ike) add_port_drops(out, "udp-ike", port.counts());
     for (const auto& port : ports.natt) add_port_drops(out, "udp-natt", port.counts());
     for (const auto& port : ports.raw) add_port_drops(out, "ip-esp", port.counts());
     for (const auto& port : ports.channel) add_port_drops(out, "udp-channel", port.counts());
   }
+  add_drops(out, "channel", backends_->stream_drops(), [](StreamDrop d) { return name_of(d); });
   add_count(out, "ike", "answer-larger-than-question", contacts_.too_large().read());
   add_count(out, "ike", "send-failed", ike_sender_.failed().read());
   return out;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/channel/path_health.hpp"
 #include "tests/unit/agent/edge_end.hpp"
 
 namespace sluice::agent {
@@ -13,9 +14,10 @@ struct World {
   World() : carrier(engine()) {}
   std::unique_ptr<esp::Engine> engine() { return std::move(esp::make_engine("botan", random)).value(); }
 
-  void install(std::uint32_t channel, const channel::PathKeys& keys) {
+  void install(std::uint32_t channel, const channel::PathKeys& keys,
+               channel::CarrierMode mode = channel::CarrierMode::kUdp) {
     InstallPaths paths{
-        ChannelId(channel), *Endpoint::parse("127.0.0.1:4601"), *IpAddress::parse("127.0.0.2"), {}};
+        ChannelId(channel), *Endpoint::parse("127.0.0.1:4601"), *IpAddress::parse("127.0.0.2"), {}, mode};
     paths.keys.push_back(test::copy(keys));
     EXPECT_FALSE(carrier.install(paths, now));
   }
@@ -122,6 +124,72 @@ TEST(Carrier, ChannelThatIsGoneHasNoWay) {
   EXPECT_TRUE(world.send(kKey, 0).empty());
   EXPECT_EQ(world.carrier.drops().read(CarrierDrop::kNoPath), 1U);
   EXPECT_TRUE(other_edge.open(world.send({ChannelId(2), RelayId(1)}, 0)));
+}
+
+TEST(Carrier, EpochsThatFollowFastAreAllReceivedOnForAWhile) {
+  World world;
+  std::vector<std::unique_ptr<test::EdgeEnd>> edges;
+  for (std::uint32_t epoch = 0; epoch < 6; ++epoch) {
+    const auto keys = test::path_keys(0, 0x1000 + 2 * epoch, static_cast<std::uint8_t>(1 + 2 * epoch));
+    edges.push_back(std::make_unique<test::EdgeEnd>(keys));
+    world.install(1, keys);
+    // Those of before come after: they were overtaken.
+    for (auto edge = edges.rbegin(); edge != edges.rend(); ++edge)
+      EXPECT_EQ(world.receive((*edge)->seal(RelayId(42), kL2tp)).size(), 1U);
+    EXPECT_TRUE(edges.back()->open(world.send(kKey, 0)));
+    world.now += std::chrono::seconds(1);
+    world.carrier.on_timeout(world.now);
+  }
+  world.now += std::chrono::seconds(11);
+  world.carrier.on_timeout(world.now);
+  EXPECT_EQ(world.carrier.take_released().size(), 5U);
+  EXPECT_EQ(world.carrier.drops().read(CarrierDrop::kUnknownSpi), 0U);
+}
+
+ByteVector hello(bool heard) {
+  ByteVector out(channel::kHelloBytes);
+  channel::write_hello({.heard = heard}, out);
+  return out;
+}
+
+TEST(Carrier, LeavesUdpWhenItBringsNothingAndReturns) {
+  World world;
+  const auto keys = test::path_keys(0, 0x1000, 1);
+  test::EdgeEnd edge(keys);
+  world.install(1, keys, channel::CarrierMode::kAuto);
+  const auto pass = [&](int ticks, bool answers) {
+    for (int i = 0; i < ticks; ++i) {
+      world.now += channel::kHelloInterval;
+      world.carrier.on_timeout(world.now);
+      EXPECT_EQ(world.carrier.hellos().size(), 1U);
+      if (!answers) continue;
+      EXPECT_TRUE(world.receive(edge.seal(RelayId(), hello(true))).empty());
+    }
+  };
+  pass(10, true);
+  EXPECT_FALSE(world.send(kKey, 0).empty());
+  pass(8, false);
+  auto changes = world.carrier.take_changes();
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_TRUE(changes[0].stream && changes[0].channel == ChannelId(1));
+  EXPECT_TRUE(world.send(kKey, 0).empty()) << "not by UDP";
+  ASSERT_EQ(world.carrier.streamed().size(), 1U);
+  EXPECT_EQ(world.carrier.streamed()[0].channel, ChannelId(1));
+  pass(10, true);
+  changes = world.carrier.take_changes();
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_FALSE(changes[0].stream);
+  EXPECT_FALSE(world.send(kKey, 0).empty());
+}
+
+TEST(Carrier, ADatagramThatNoKeyOpensIsNeverAnswered) {
+  World world;
+  world.install(1, test::path_keys(0, 0x1000, 1), channel::CarrierMode::kAuto);
+  test::EdgeEnd stranger(test::path_keys(0, 0x1000, 77));
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(world.receive(stranger.seal(RelayId(), hello(true))).empty());
+  EXPECT_TRUE(world.carrier.seal().empty() && world.carrier.hellos().empty());
+  EXPECT_EQ(world.carrier.drops().read(CarrierDrop::kUnknownSpi), 0U);
+  EXPECT_EQ(world.carrier.drops().read(CarrierDrop::kNotOpened), 100U);
 }
 
 }  // namespace
