@@ -87,12 +87,14 @@ void Pipeline::apply_one(AddSa& command, Instant now, OutgoingBatch& out) {
     inbound_.insert(spec.spi.value(), entry.get());
     peer.inbound.push_back(spec.spi);
     inbound_owned_[spec.spi] = std::move(entry);
-    replay_early(spec.spi, now, out);
+    // A first packet that is taken before there is an SA to answer with costs its sender a retransmission.
+    if (!peer.outbound.empty()) replay_early(spec.spi, now, out);
   } else {
     auto sa = engine_->make_outbound(parameters);
     if (!sa) return client_esp_drops_.add(esp::DropReason::kEngineFailure);
     (*sa)->set_user(&peer);
     peer.outbound.push_back({spec.spi, command.paired_inbound, std::move(*sa), command.stats});
+    if (inbound_owned_.contains(command.paired_inbound)) replay_early(command.paired_inbound, now, out);
   }
 }
 

@@ -220,6 +220,20 @@ TEST(Pipeline, HoldsPacketsThatOvertakeTheirSa) {
   EXPECT_TRUE(tunnel.data.empty()) << "and not for long";
 }
 
+TEST(Pipeline, TakesAnEarlySccrqOnlyWhenItCanBeAnswered) {
+  World world;
+  auto& client = world.add_client("203.0.113.5:40000", 1701, TunnelId(77));
+  world.apply(RemoveSa{client.sas.front().in->spi(), false, client.peer, seconds(0)});
+  world.add_sas(
+      client,
+      [&] {
+        client.lac->connect(world.now);
+        world.settle();
+      },
+      [&] { EXPECT_FALSE(world.take_event<SccrqArrived>()) << "the SCCRP would have no SA to go by"; });
+  EXPECT_TRUE(world.take_event<SccrqArrived>());
+}
+
 TEST(Pipeline, SendsOnTheNewSaOnceTheOldIsDeletedEvenIfUnproven) {
   World world;
   auto& agent = world.add_agent("10.0.0.2:4700");

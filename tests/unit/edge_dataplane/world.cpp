@@ -45,7 +45,8 @@ World::Client& World::add_client(const char* remote, std::uint16_t inner_port, T
   return client;
 }
 
-void World::add_sas(Client& client, const std::function<void()>& early) {
+void World::add_sas(Client& client, const std::function<void()>& early,
+                    const std::function<void()>& halfway) {
   const Spi in(next_spi_++);
   const Spi out(next_spi_++);
   const Keys in_keys(suite_, in.value());
@@ -72,6 +73,7 @@ void World::add_sas(Client& client, const std::function<void()>& early) {
   apply(ExpectSpi{in});
   if (early) early();
   install(in, in_keys, true);
+  if (halfway) halfway();
   install(out, out_keys, false);
 }
 

@@ -93,8 +93,10 @@ class World {
 
   Client& add_client(const char* remote, std::uint16_t inner_port, TunnelId tunnel, bool udp = true);
   /// A further pair of SAs for the client, as a rekey brings.
-  /// `early` runs when the client has the pair and the edge has only given out its SPI.
-  void add_sas(Client& client, const std::function<void()>& early = {});
+  /// `early` runs when the client has the pair and the edge has only given out its SPI, `halfway` when the
+  /// edge has the inbound half.
+  void add_sas(Client& client, const std::function<void()>& early = {},
+               const std::function<void()>& halfway = {});
   Agent& add_agent(const char* data);
   void bind(const SccrqArrived& sccrq, Agent& agent, RelayId relay, TunnelId agent_tunnel);
 
