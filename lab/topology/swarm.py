@@ -106,5 +106,12 @@ def edge_pid(lab: Lab) -> int:
     return lab.edge.process.pid
 
 
+def charon_pid(lab: Lab) -> int:
+    """Of the edge's charon."""
+    started = lab.edge.log.find(r"charon started.*pid=(\d+)")
+    demand(started is not None, "the edge's log does not tell of its charon")
+    return int(started[1])
+
+
 def all_good(result: dict[str, Any]) -> None:
     demand(result["failed"] == 0 and result["lost"] == 0, f"{result['failed']} attempts failed and {result['lost']} clients were cut off: {result['causes']}")
