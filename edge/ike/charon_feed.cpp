@@ -199,6 +199,7 @@ void CharonProvider::Impl::on_adopted(const feed::Adopted& adoption) {
 
 void CharonProvider::Impl::replace(IkeSaId old_sa, const IkePeer& peer) {
   peers.erase(old_sa);
+  seen.erase(old_sa);
   children.move(old_sa, peer.ike_sa);
   events.ike_rekeyed(old_sa, peer);
 }
@@ -214,6 +215,7 @@ void CharonProvider::Impl::vici_ike_up(const IkePeer& told) {
 
 void CharonProvider::Impl::vici_ike_down(std::uint32_t uid) {
   const IkeSaId id = numbers.to_edge(uid);
+  seen.erase(id);
   if (peers.erase(id) > 0) events.ike_down(id);
 }
 
