@@ -140,7 +140,17 @@ TEST(AgentConfig, ExampleNamesEveryKeyWithItsDefault) {
   EXPECT_EQ(a.pools.ranges, b.pools.ranges);
   EXPECT_EQ(a.pools.quarantine, b.pools.quarantine);
   EXPECT_EQ(a.tun_name, b.tun_name);
+  EXPECT_EQ(a.metrics_listen, b.metrics_listen);
   EXPECT_EQ(a.log_level, b.log_level);
+}
+
+TEST(AgentConfig, MetricsAreServedWhereItSays) {
+  const Files files;
+  const auto good = files.parse(kMinimal + "[metrics]\nlisten = \"/run/sluice/agent.metrics\"\n");
+  ASSERT_TRUE(good);
+  EXPECT_EQ(http::to_string(good.value().metrics_listen), "/run/sluice/agent.metrics");
+  EXPECT_THAT(files.errors(kMinimal + "[metrics]\nlisten = \"9464\"\n"),
+              HasSubstr("metrics.listen: \"9464\" is neither address:port"));
 }
 
 TEST(AgentConfig, UnknownKeyIsNamedWithPlaceAndNeighbour) {

@@ -158,6 +158,8 @@ TEST(RadiusAuthenticator, AsksOverUdpAndTakesTheAnswer) {
   EXPECT_TRUE(world.decision->verdict.accepted);
   EXPECT_TRUE(world.decision->by_radius);
   EXPECT_EQ(world.decision->grant.pool, "staff");
+  EXPECT_EQ(world.port->figures().outcomes.read(RadiusOutcome::kAccept), 1U);
+  EXPECT_EQ(world.port->figures().seconds.count(), 1U);
 }
 
 TEST(RadiusAuthenticator, EapDialogueKeepsItsState) {

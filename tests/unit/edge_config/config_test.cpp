@@ -65,6 +65,17 @@ TEST_F(ConfigTest, TheShippedExampleHasNoUnknownKey) {
   EXPECT_THAT(errors(text.str()), ::testing::Not(HasSubstr("unknown key")));
 }
 
+TEST_F(ConfigTest, ServesMetricsNowhereUnlessTold) {
+  const auto silent = parse(good_);
+  ASSERT_TRUE(silent);
+  EXPECT_EQ(http::to_string(silent->config.metrics_listen), "nowhere");
+  const auto told = parse(good_ + "[metrics]\nlisten = \"[::1]:9464\"\n");
+  ASSERT_TRUE(told);
+  EXPECT_EQ(http::to_string(told->config.metrics_listen), "[::1]:9464");
+  EXPECT_THAT(errors(good_ + "[metrics]\nlisten = \"localhost\"\n"),
+              HasSubstr("metrics.listen: \"localhost\" is neither address:port"));
+}
+
 TEST_F(ConfigTest, NamesPlaceAndNearestKeyOfATypingError) {
   EXPECT_THAT(errors(good_ + "[dataplane]\nreplay_windw = 128\n"),
               AllOf(HasSubstr("edge.toml:14:1: unknown key dataplane.replay_windw"),

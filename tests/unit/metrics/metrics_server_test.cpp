@@ -38,7 +38,14 @@ class MetricsServerTest : public testing::Test {
     return ask(socket, get(path));
   }
 
-  // Set between requests: what the loop's thread reads, it reads after the request that follows.
+  void set_unready(const std::string& why) {
+    loop.run([&] { unready = why; });
+  }
+  int pages_made() {
+    return loop.run([this] { return collected; });
+  }
+
+  // The loop's thread's.
   std::optional<std::string> unready;
   Instant now{};
   int collected = 0;
@@ -59,20 +66,20 @@ TEST_F(MetricsServerTest, ServesThePageInPrometheusFormat) {
 
 TEST_F(MetricsServerTest, MakesAPageNoMoreOftenThanItMay) {
   for (int i = 0; i < 10; ++i) asked("/metrics");
-  EXPECT_EQ(1, collected);
-  now += kPageLife;
+  EXPECT_EQ(1, pages_made());
+  loop.run([this] { now += kPageLife; });
   EXPECT_THAT(asked("/metrics"), HasSubstr("{result=\"answered\"} 10\n"));
-  EXPECT_EQ(2, collected);
+  EXPECT_EQ(2, pages_made());
 }
 
 TEST_F(MetricsServerTest, IsHealthyWhetherReadyOrNot) {
-  unready = "starting";
+  set_unready("starting");
   EXPECT_THAT(asked("/healthz"), EndsWith("\r\n\r\nok\n"));
 }
 
 TEST_F(MetricsServerTest, SaysWhyItIsNotReady) {
   EXPECT_THAT(asked("/readyz"), EndsWith("\r\n\r\nready\n"));
-  unready = "no agent takes tunnels";
+  set_unready("no agent takes tunnels");
   const auto answer = asked("/readyz");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
   EXPECT_THAT(answer, EndsWith("\r\n\r\nnot ready: no agent takes tunnels\n"));

@@ -13,6 +13,7 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -30,9 +31,9 @@ class Loop {
   /// On the loop's thread; waits for it.
   template <class Work>
   auto run(Work work) {
-    std::packaged_task<decltype(work())()> task(std::move(work));
-    auto done = task.get_future();
-    boost::asio::post(io, [&task] { task(); });
+    auto task = std::make_shared<std::packaged_task<decltype(work())()>>(std::move(work));
+    auto done = task->get_future();
+    boost::asio::post(io, [task] { (*task)(); });
     return done.get();
   }
   boost::asio::io_context io;
