@@ -167,12 +167,17 @@ def zsh_quoted(text: str) -> str:
     return text.replace("'", "'\\''").replace(":", "\\:").replace("[", "(").replace("]", ")")
 
 
+def zsh_evaluated(text: str) -> str:
+    """For the ((...)) of _arguments, which is evaluated once more."""
+    return re.sub(r"(\W)", r"\\\1", text).replace("'", "'\\''")
+
+
 def zsh_completion(root: Command) -> str:
     cases = []
     for command in all_of(root):
         own = command.options if command is root else command.options + [row for row in root.options if row[0] not in ("-h", "--help", "--version")]
         options = [f"      '{name}[{zsh_quoted(meaning)}]{':value:_files' if value and name in ('--socket', '-s', '--dir') else ':value: ' if value else ''}'" for name, meaning, value in own]
-        offered = [f"{below.words[-1]}\\:{zsh_quoted(below.about).replace(' ', chr(92) + ' ')}" for below in command.subcommands] + command.choices
+        offered = [f"{below.words[-1]}\\:{zsh_evaluated(below.about)}" for below in command.subcommands] + command.choices
         rest = [f"      '1:{'command' if command.subcommands else 'choice'}:(({' '.join(offered)}))'"] if offered else []
         more = ["      '*::rest:->rest'"] if command.subcommands else []
         cases.append(f"    '{' '.join(command.words)}') arguments=(\n" + "\n".join(options + rest + more) + "\n    ) ;;")
