@@ -14,6 +14,9 @@ from .runs import Run
 SECRET = "radius-secret-of-the-lab"
 RUDE = Path(__file__).with_name("rude_radius.py")
 
+# IPv6 that RADIUS gives: a user's own, and of a pool.
+OWN6, POOL6 = "fd00:77:1:2::/64", "fd00:79::/56"
+
 # Users that FreeRADIUS knows. `gold` has what a user may be given; `tiny` gets a pool whose only address is the agent's own.
 USERS = """
 silver Cleartext-Password := "password-of-silver"
@@ -32,6 +35,16 @@ gold Cleartext-Password := "password-of-gold"
 
 tiny Cleartext-Password := "password-of-tiny"
     Framed-Pool = "tiny"
+
+six Cleartext-Password := "password-of-six"
+    Framed-IPv6-Prefix = {six},
+    Delegated-IPv6-Prefix = fd00:78::/56
+
+sixpool Cleartext-Password := "password-of-sixpool"
+    Framed-IPv6-Pool = "sixes"
+
+caged Cleartext-Password := "password-of-caged"
+    Filter-Id = "pings"
 """
 
 CONFIG = """
@@ -166,9 +179,24 @@ dynamic_listen = "0.0.0.0:3799"
 address = "{address(1)}"
 secret_file = "{folder}/radius.secret"
 
+[throttle]
+by_user = 1
+
 [[named_pool]]
 name = "tiny"
 ranges = ["{network.pool(1)}.1"]
+
+[[named_pool]]
+name = "sixes"
+ipv6 = ["{POOL6}"]
+
+[[filter]]
+name = "pings"
+rules = ["allow icmp any"]
+
+[[filter]]
+name = "all"
+rules = ["allow any"]
 """
 
 
@@ -182,7 +210,7 @@ class RadiusHost:
         self._run = run_
         self.folder = run_.folder / self.name
         run_.write("radius.secret", SECRET + "\n")
-        run_.write(f"{self.name}/users", USERS.format(gold=f"{network.pool(1)}.77"))
+        run_.write(f"{self.name}/users", USERS.format(gold=f"{network.pool(1)}.77", six=OWN6))
         run_.write(f"{self.name}/radiusd.conf", CONFIG.format(folder=self.folder, address=self.address, secret=SECRET))
         run_.write(f"{self.name}/dictionary", f"$INCLUDE {PROJECT}/docs/examples/dictionary.sluice\n")
         self.process: Process | None = None
@@ -214,10 +242,10 @@ class RadiusHost:
                 out.append(dict(pairs))
         return out
 
-    def request(self, kind: str, to: str, attributes: dict[str, str], secret: str = SECRET) -> str:
+    def request(self, kind: str, to: str, attributes: dict[str, str], secret: str = SECRET, patience: int = 2) -> str:
         """A CoA or Disconnect request by radclient; all that it said."""
         text = ", ".join(f"{name} = {value}" for name, value in {**attributes, "Message-Authenticator": "0x00"}.items())
-        argv = ["radclient", "-x", "-r", "1", "-t", "2", "-d", str(self.folder), f"{to}:3799", kind, secret]
+        argv = ["radclient", "-x", "-r", "1", "-t", str(patience), "-d", str(self.folder), f"{to}:3799", kind, secret]
         return run(["sh", "-c", '"$@" 2>&1; :', "sh", *self._namespace.argv(argv)], stdin=text + "\n")
 
     def demand_running(self) -> None:

@@ -9,7 +9,7 @@ from .checks import _one_line as one_line
 from .client import Client, Link, NotConnected
 from .lab import Lab
 from .process import eventually
-from .radius import SECRET, RadiusHost
+from .radius import OWN6, POOL6, SECRET, RadiusHost
 from .report import Failed, demand
 from .traffic import transfer
 
@@ -162,9 +162,9 @@ def dynamic(lab: Lab) -> str:
     demand("Unsupported-Attribute" in said, f"CoA with an attribute that cannot change should say so: {said}")
     said = host.request("disconnect", target, {"User-Name": '"nobody"', "Event-Timestamp": str(int(time.time()))})
     demand("Session-Context-Not-Found" in said, f"Disconnect of nobody should say so: {said}")
-    said = host.request("disconnect", target, named(), "not-" + SECRET)
+    said = host.request("disconnect", target, named(), "not-" + SECRET, patience=1)
     demand("No reply" in said, f"a wrong secret should not be answered: {said}")
-    said = lab.radius[1].request("disconnect", target, named())
+    said = lab.radius[1].request("disconnect", target, named(), patience=1)
     demand("No reply" in said, f"who is not listed should not be answered: {said}")
     mark = client.ppp.mark()
     said = host.request("disconnect", target, named())
@@ -175,6 +175,89 @@ def dynamic(lab: Lab) -> str:
     demand(stop["Acct-Terminate-Cause"] == "Admin-Reset", f"the record says {stop['Acct-Terminate-Cause']}")
     report.good(f"CoA: {free:.0f} Mbit/s before, {slow:.2f} after; Disconnect ended the session")
     return f"CoA {free:.0f} -> {slow:.2f} Mbit/s"
+
+
+def throttled(lab: Lab) -> None:
+    """Who has failed once already is not even judged for a while."""
+    agent = lab.agents[0]
+    _refused(lab, "chap-md5", "nobody", "authentication-failed")
+    mark = agent.log.mark()
+    try:
+        _redial(lab.clients[0], "chap-md5", "nobody")
+    except NotConnected:
+        pass
+    else:
+        raise Failed("nobody got in")
+    one_line(agent.log.since(mark), r"logins slowed down by=user user=nobody ", agent.name)
+    demand(agent.log.find(r"client refused .*user=nobody .*cause=authentication-failed", mark) is None, "a user that is slowed down was judged")
+    report.good("a user that fails again is slowed down before any server is asked")
+
+
+def _prefixes_of(host: RadiusHost, user: str) -> tuple[str | None, str | None]:
+    session = _session_of(host, user)
+    start = next(r for r in host.records() if r.get("Acct-Session-Id") == session)
+    return start.get("Framed-IPv6-Prefix"), start.get("Delegated-IPv6-Prefix")
+
+
+def ipv6(lab: Lab) -> str:
+    """IPv6 prefixes by RADIUS: the user's own, and out of a pool that it names."""
+    client, agent = lab.clients[0], lab.spaces["agent1"]
+    agent.ip("addr add fd00:41::1/128 dev lo")
+    client.guest.run("modprobe", "-d", "/run/kernel", "ipv6")
+    client.how = dataclasses.replace(client.how, ipv6=True)
+    device = _in(lab, "mschapv2", "six", "radius").device
+    found = lambda: OWN6.split("::")[0] in client.guest.try_run("ip", "-6", "addr", "show", "dev", device)[1]  # noqa: E731
+    eventually(f"an address of {OWN6} by router advertisement", found, 10)
+    client.ping("fd00:41::1", 2).demand_all(client.name)
+    told = _prefixes_of(lab.radius[0], "six")
+    demand(told == (OWN6, "fd00:78::/56"), f"accounting says {told}, not what was given")
+    _in(lab, "mschapv2", "sixpool", "radius")
+    told = _prefixes_of(lab.radius[0], "sixpool")
+    demand(str(told[0]).startswith(POOL6.split("::")[0]), f"accounting says {told}, which is not of the pool that the server named")
+    demand(agent.run(["ip", "-6", "route", "show", OWN6]) == "", "the route of six outlived it")
+    client.how = dataclasses.replace(client.how, ipv6=False)
+    report.good("IPv6 pings from a prefix of the user's own; another user's is of the pool that RADIUS names")
+    return "IPv6 by 2 attributes"
+
+
+# Nobody listens on that port: an answer that says so has come back, too.
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 9), 1)
+except ConnectionRefusedError:
+    pass
+"""
+
+
+def filtered(lab: Lab) -> None:
+    """Filter-Id holds, and a CoA changes it."""
+    client, host = lab.clients[0], lab.radius[0]
+    _in(lab, "mschapv2", "caged", "radius")
+    client.ping(network.INSIDE_HOST, 2).demand_all(client.name)
+    reaches = lambda: client.guest.try_run("python3", "-c", CONNECT, network.INSIDE_HOST)[0] == 0  # noqa: E731
+    demand(not reaches(), "TCP got through a filter that lets only pings pass")
+    named = {"Acct-Session-Id": f'"{_session_of(host, "caged")}"', "Event-Timestamp": str(int(time.time()))}
+    said = host.request("coa", network.agent_core(1), {**named, "Filter-Id": '"nowhere"'})
+    demand("Invalid-Attribute-Value" in said, f"an unknown filter should be refused: {said}")
+    said = host.request("coa", network.agent_core(1), {**named, "Filter-Id": '"all"'})
+    demand("CoA-ACK" in said, f"CoA of the filter was not acknowledged: {said}")
+    demand(reaches(), "TCP does not get through after the CoA")
+    report.good("Filter-Id let pings pass and no TCP until a CoA named another filter")
+
+
+def farewell(lab: Lab) -> None:
+    """An agent that ends accounts for its sessions first."""
+    agent, host = lab.agents[0], lab.radius[0]
+    _in(lab, "mschapv2", "silver", "radius")
+    session = _session_of(host, "silver")
+    agent.process.stop()
+    lab.clients[0].link = None
+    stop = _stop_of(host, session)
+    demand(stop["Acct-Terminate-Cause"] == "Admin-Reboot", f"the record says {stop['Acct-Terminate-Cause']}")
+    demand(any(r.get("Acct-Status-Type") == "Accounting-Off" for r in host.records()), "no Accounting-Off came")
+    lab.agents.remove(agent)
+    report.good("SIGTERM: the session's stop record (Admin-Reboot) and Accounting-Off are there")
 
 
 def failures(lab: Lab) -> str:
@@ -197,15 +280,24 @@ def failures(lab: Lab) -> str:
     seconds = _refused(lab, "pap", "silver", "radius-timeout")
     demand(first.process is not None and first.process.log.find("accepted") is not None, "the responder was not asked")
     one_line(agent.log.since(mark), pattern + "no-message-authenticator", agent.name)
-    return f"second server after {took_over:.1f} s, nobody to be trusted told after {seconds:.1f} s"
+    first.stop()
+    silent = _refused(lab, "mschapv2", "silver", "radius-timeout")
+    mark = agent.log.mark()
+    first.start()
+    agent.log.wait(rf"RADIUS server answers again server={re.escape(first.address)}:1812", 15, mark)
+    return f"second server after {took_over:.1f} s, both silent told after {silent:.1f} s, nobody to be trusted after {seconds:.1f} s"
 
 
 def radius(lab: Lab) -> str:
-    """pppd against the users file and FreeRADIUS by each protocol; refusals, accounting, CoA, Disconnect, servers that fail."""
+    """pppd against the users file and FreeRADIUS by each protocol; refusals, throttling, accounting, IPv6, filters, CoA, Disconnect, servers that fail, an agent that ends."""
     methods(lab)
     refusals(lab)
     told = accounting(lab)
     changed = dynamic(lab)
+    throttled(lab)
+    six = ipv6(lab)
+    filtered(lab)
     failed = failures(lab)
+    farewell(lab)
     lab.clients[0].forget()
-    return f"8 logins, 4 refusals; {told}; {changed}; {failed}"
+    return f"8 logins, 4 refusals; {told}; {changed}; {six}; {failed}"
