@@ -102,7 +102,7 @@ void Line::take(const ppp::PppEvent& event, Instant) {
     gateway_ = up->addresses.remote;
     if (state_ == LineState::kPpp) state_ = LineState::kUp;
   } else if (const auto* down = std::get_if<ppp::Down>(&event)) {
-    end("PPP ended: " + escaped(down->cause) + ": " + escaped(down->text));
+    end("PPP ended: " + escaped(down->cause));  // its text holds the challenge
   }
 }
 

@@ -17,6 +17,7 @@ constexpr std::size_t kUdpHeader = 8;
 constexpr std::uint8_t kUdp = 17;
 constexpr std::uint16_t kIkePort = 500;
 constexpr double kEndsPerStart = 4;
+constexpr std::size_t kMostCauses = 50;
 
 Duration every(double rate) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1.0 / std::max(rate, 1e-3)));
@@ -242,7 +243,13 @@ void Swarm::keys_over(ClientId id, const std::string& cause) {
 }
 
 void Swarm::keying_trouble(const std::string& cause) {
-  ++report_.causes[cause];
+  count_cause(cause);
+}
+
+/// What peers say is part of some causes, and could be another each time.
+void Swarm::count_cause(const std::string& cause) {
+  const bool known = report_.causes.contains(cause) || report_.causes.size() < kMostCauses;
+  ++report_.causes[known ? cause : "other causes"];
 }
 
 void Swarm::send_ike(const Endpoint& local, const Endpoint& remote, Bytes datagram) {
@@ -406,7 +413,7 @@ void Swarm::over(ClientId id, const std::string& cause, Instant now) {
   } else if (!wanted) {
     ++report_.failed;
   }
-  if (!wanted) ++report_.causes[cause];
+  if (!wanted) count_cause(cause);
   keying_->disconnect(id);
   drop_sas(client);
   client.line.reset();
@@ -454,10 +461,9 @@ void Swarm::see_whether_done(Instant now) {
 }
 
 void Swarm::finish(Instant now) {
+  report_.never_up = report(now).never_up;
   finishing_ = true;
   to_start_.clear();
-  const auto frozen = report(now);
-  report_.never_up = frozen.never_up;
   for (ClientId id = 0; id < clients_.size(); ++id) {
     Client& client = clients_[id];
     client.echo_at.reset();

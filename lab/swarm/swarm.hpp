@@ -88,6 +88,7 @@ class Swarm final : public KeyingEvents {
   /// The connection is over; `cause` empty: as wanted.
   void over(ClientId id, const std::string& cause, Instant now);
   void drop_sas(Client& client);
+  void count_cause(const std::string& cause);
   bool starting_is_over() const;
   void see_whether_done(Instant now);
   void finish(Instant now);

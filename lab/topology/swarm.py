@@ -8,7 +8,7 @@ from typing import Any
 from . import network
 from .client import PSK
 from .lab import Lab
-from .product import EDGE1, SWARM_PASSWORD, EdgePlace, plugin, program
+from .product import BUILD, EDGE1, SWARM_PASSWORD, EdgePlace, plugin, program
 from .process import Process
 from .report import Failed, demand
 
@@ -68,14 +68,21 @@ class Swarm:
         """Has them hang up (or waits for the end of their cycles); what the run came to."""
         if end:
             self.process.kill(2)
-        self.process.wait(patience)
+        code = self.process.wait(patience)
         self.process._reader.join(5)
         lines = self.log.lines
         starts = [number for number, line in enumerate(lines) if line == "{"]
         if not starts:
             raise Failed(f"{self.process.name} ended without a result; it last said: {' | '.join(lines[-3:])} (log: {self._log})")
         text = "\n".join(line for line in lines[starts[-1] :] if not line.startswith("swarm:"))
-        return json.loads(text)
+        return {**json.loads(text), "exit_code": code}
+
+
+def refused(lab: Lab, ike: int, words: list[str], cause: str) -> None:
+    """Clients that must not come up: the swarm says so by its exit code and names the cause."""
+    result = Swarm(lab, 3, 20, [*words, "--patience", "3", "--duration", "1"], ike, "swarm-refused").finish(30, end=False)
+    demand(result["exit_code"] == 1 and result["never_up"] == 3, f"exit code {result['exit_code']}, {result['connected']} came up")
+    demand(any(cause in text for text in result["causes"]), f"the causes do not name '{cause}': {result['causes']}")
 
 
 def milliseconds(of: dict[str, float]) -> str:
@@ -102,6 +109,12 @@ def resident_kib(pid: int) -> int:
     raise Failed(f"process {pid} has no RssAnon")
 
 
+def memory_counts() -> bool:
+    """Not where a sanitizer keeps what was freed, and maps of it."""
+    cache = BUILD / "CMakeCache.txt"
+    return not (cache.exists() and re.search(r"^SLUICE_SANITIZE:\w+=\w", cache.read_text(), re.M))
+
+
 def edge_pid(lab: Lab) -> int:
     return lab.edge.process.pid
 
@@ -114,4 +127,5 @@ def charon_pid(lab: Lab) -> int:
 
 
 def all_good(result: dict[str, Any]) -> None:
-    demand(result["failed"] == 0 and result["lost"] == 0, f"{result['failed']} attempts failed and {result['lost']} clients were cut off: {result['causes']}")
+    clean = result["failed"] == 0 and result["lost"] == 0 and result["exit_code"] == 0
+    demand(clean, f"exit code {result['exit_code']}: {result['failed']} attempts failed and {result['lost']} clients were cut off: {result['causes']}")

@@ -150,7 +150,7 @@ TEST(Line, AWrongPasswordEndsIt) {
   world.accept = false;
   world.talk();
   EXPECT_EQ(world.line->state(), LineState::kOver);
-  EXPECT_NE(world.line->cause().find("PPP ended"), std::string::npos) << world.line->cause();
+  EXPECT_EQ(world.line->cause(), "PPP ended: authentication-failed");
 }
 
 TEST(Line, GivesUpWhereNobodyAnswers) {
