@@ -38,6 +38,8 @@ class Agent {
   void start();
   /// Farewell to clients and edges; afterwards the io_context runs dry.
   void stop();
+  /// One line for the service manager.
+  std::string status() const;
   /// Reads the users file again, and the channel's certificates that `fresh` names; what is broken changes
   /// nothing. Channels that stand go on, but for those to edges that were revoked.
   void reload(const Config& fresh);

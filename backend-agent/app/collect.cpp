@@ -89,6 +89,12 @@ std::optional<std::string> Agent::unready() const {
   return std::nullopt;
 }
 
+std::string Agent::status() const {
+  const auto why = unready();
+  return std::to_string(workers_->sessions()) + " sessions, " + std::to_string(uplink_->up()) + " of " +
+         std::to_string(config_.edges.size()) + " edges, " + (why ? "takes no tunnels: " + *why : "ready");
+}
+
 void Agent::collect(Page& page) const {
   page.add(common("sluice_build_info"), {"sluice-agent", SLUICE_VERSION, config_.name}, 1);
   page.add(common("sluice_draining"), stopping_ ? 1 : 0);

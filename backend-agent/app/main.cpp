@@ -73,7 +73,7 @@ int run(sluice::agent::Config config, const std::string& file) {
     };
     wait_for_reload();
     agent.start();
-    service.ready([] { return "serving"; });
+    service.ready([&] { return agent.status(); });
     io.run();
     sluice::app::log_info("stopped");
     return kOk;
