@@ -21,6 +21,8 @@ using app::LogField;
 
 constexpr auto kDropReportInterval = std::chrono::minutes(1);
 constexpr auto kTick = std::chrono::seconds(1);
+/// A timer that comes so late is as bad as a core that is never free.
+constexpr auto kVeryLate = std::chrono::milliseconds(250);
 /// How long clients have to acknowledge their farewell.
 constexpr auto kFarewell = std::chrono::milliseconds(1500);
 /// How long RADIUS servers have to take the last records, after that.
@@ -166,8 +168,8 @@ WorkerParts Agent::parts_of(std::uint32_t worker, TunPort tun) {
   const auto first_port = static_cast<std::uint16_t>(config_.data_port);
   const Endpoint data{config_.data_address, channel::port_of(first_port, worker)};
   auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
-  auto engine = std::make_unique<esp::TimedEngine>(or_throw(esp::make_engine("auto", random_)), app::now,
-                                                   random_);
+  auto engine =
+      std::make_unique<esp::TimedEngine>(or_throw(esp::make_engine("auto", random_)), app::now, random_);
   engines_.push_back(engine.get());
   std::optional<HandoffSettings> handoff;
   if (config_.hands_off()) {
@@ -187,6 +189,7 @@ void Agent::make_workers() {
     parts.push_back(parts_of(worker, std::move(ports[worker])));
   workers_ = std::make_unique<Workers>(std::move(parts));
   last_cpu_.resize(workers_->size());
+  last_slept_.resize(workers_->size());
 }
 
 void Agent::make_uplink() {
@@ -249,7 +252,7 @@ void Agent::make_sessions() {
 }
 
 std::optional<std::string> Agent::refusal() const {
-  if (stopping_) return "draining";
+  if (stopping_ || draining_) return "draining";
   const std::size_t sessions = std::max<std::size_t>(workers_->sessions(), sessions_->size());
   if (config_.max_sessions != 0 && sessions >= config_.max_sessions) return "max_sessions reached";
   if (!config_.hands_off() && pools_->free() == 0) return "no address is free";
@@ -299,9 +302,17 @@ void Agent::remove_proxies(SessionSerial session) {
 void Agent::start() {
   started_at_ = unix_now();
   serve_metrics();
+  last_report_ = app::now();
   uplink_->start();
   wait_for_events();
   tick();
+}
+
+void Agent::drain(bool on) {
+  if (stopping_ || std::exchange(draining_, on) == on) return;
+  app::log_info(on ? "draining: no more tunnels are taken" : "in service again",
+                {LogField("sessions", workers_->sessions())});
+  uplink_->set_load(load(), true);
 }
 
 void Agent::stop() {
@@ -429,13 +440,19 @@ void Agent::take(Event event) {
   }
 }
 
-/// Processor time of the busiest worker since the last call.
-Duration Agent::busiest() {
-  Duration most{};
+Agent::Busy Agent::busiest(Duration elapsed) {
+  Busy most;
   for (std::uint32_t worker = 0; worker < workers_->size(); ++worker) {
-    const Duration cpu = workers_->each()[worker]->cpu_time();
-    most = std::max(most, cpu - std::exchange(last_cpu_[worker], cpu));
+    const auto& each = workers_->each()[worker];
+    const Duration cpu = each->cpu_time();
+    const Duration slept = each->slept(app::now());
+    Busy busy{.cpu = cpu - std::exchange(last_cpu_[worker], cpu)};
+    const Duration awake = elapsed - (slept - std::exchange(last_slept_[worker], slept));
+    busy.waited = std::max(awake - busy.cpu, Duration::zero());
+    if (busy.cpu + busy.waited > most.cpu + most.waited) most = busy;
   }
+  // The control thread has a date each second, and next to nothing to do.
+  most.waited = std::max(most.waited, (elapsed - kTick) * (kTick / kVeryLate));
   return most;
 }
 
@@ -447,10 +464,18 @@ channel::LoadReport Agent::load() {
   channel::LoadReport out;
   out.sessions = workers_->sessions();
   out.tunnels = workers_->tunnels();
-  out.cpu_permille = static_cast<std::uint32_t>(std::min<std::int64_t>(1000, busiest() * 1000 / elapsed));
+  const auto permille = [&](Duration part) {
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(part * 1000 / elapsed, 0, 1000));
+  };
+  const auto busy = busiest(elapsed);
+  out.cpu_permille = permille(busy.cpu);
+  out.cpu_wait_permille = permille(busy.waited);
   out.packets_per_second = static_cast<std::uint64_t>(static_cast<double>(packets - last_packets_) / seconds);
-  out.free_addresses = static_cast<std::uint32_t>(pools_->free());
-  out.draining = stopping_;
+  out.free_addresses =
+      config_.hands_off() ? channel::kNoAddressLimit : static_cast<std::uint32_t>(pools_->free());
+  out.draining = stopping_ || draining_;
+  out.radius_ms = static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(authentication_->radius_time()).count());
   last_report_ = now;
   last_packets_ = packets;
   return out;

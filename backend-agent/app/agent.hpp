@@ -36,6 +36,8 @@ class Agent {
 
   /// Dials the edges.
   void start();
+  /// Takes no more tunnels, and tells the edges so; or takes them again. Tunnels that are here stay.
+  void drain(bool on);
   /// Farewell to clients and edges; afterwards the io_context runs dry.
   void stop();
   /// One line for the service manager.
@@ -66,7 +68,11 @@ class Agent {
   void take_events();
   void take(Event event);
   void tick();
-  Duration busiest();
+  /// Of the busiest worker since the last call.
+  struct Busy {
+    Duration cpu{}, waited{};  ///< it ran; it had something to do and no core
+  };
+  Busy busiest(Duration elapsed);
   channel::LoadReport load();
   void report_drops();
   void serve_metrics();
@@ -94,16 +100,17 @@ class Agent {
   std::unique_ptr<metrics::MetricsServer> metrics_;
   std::uint64_t sessions_started_ = 0;
   metrics::CauseCounts sessions_ended_;
-  std::map<Prefix, SessionSerial> steered_;     ///< whose worker gets packets for a network
+  std::map<Prefix, SessionSerial> steered_;               ///< whose worker gets packets for a network
   std::map<SessionSerial, std::set<IpAddress>> proxied_;  ///< answered for on other devices' links
   std::shared_ptr<const Filters> filters_;
+  bool draining_ = false;
   bool stopping_ = false;
   bool accounting_closed_ = false;
   bool stopped_ = false;
   DropReport drop_report_;
   Instant last_drop_report_{};
   Instant last_report_{};
-  std::vector<Duration> last_cpu_;  ///< of each worker
+  std::vector<Duration> last_cpu_, last_slept_;  ///< of each worker
   std::uint64_t last_packets_ = 0;
 };
 

@@ -43,6 +43,9 @@ class Authentication {
   std::size_t owed() const;
   void stop();
 
+  /// How long RADIUS takes to answer a login, lately; zero: not known.
+  Duration radius_time() const { return auth_port_ ? auth_port_->typical() : Duration::zero(); }
+
   bool has_users() const { return users_ != nullptr; }
   void replace_users(Users users) { users_->replace(std::move(users)); }
   std::size_t users() const { return users_ ? users_->size() : 0; }

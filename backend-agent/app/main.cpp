@@ -55,11 +55,13 @@ int run(sluice::agent::Config config, const std::string& file) {
     sluice::app::ServiceManager service(io, std::move(service_context));
     boost::asio::signal_set ending(io, SIGINT, SIGTERM);
     boost::asio::signal_set reloading(io, SIGHUP);
+    boost::asio::signal_set draining(io, SIGUSR1, SIGUSR2);
     sluice::agent::Agent agent(io, std::move(config));
     ending.async_wait([&](const boost::system::error_code& error, int) {
       if (error) return;
       reloading.cancel();
       service.stopping();
+      draining.cancel();
       agent.stop();
     });
     std::function<void()> wait_for_reload = [&] {
@@ -72,6 +74,14 @@ int run(sluice::agent::Config config, const std::string& file) {
       });
     };
     wait_for_reload();
+    std::function<void()> wait_for_drain = [&] {
+      draining.async_wait([&](const boost::system::error_code& error, int number) {
+        if (error) return;
+        agent.drain(number == SIGUSR1);
+        wait_for_drain();
+      });
+    };
+    wait_for_drain();
     agent.start();
     service.ready([&] { return agent.status(); });
     io.run();

@@ -98,6 +98,12 @@ Duration Worker::cpu_time() {
   return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
 }
 
+Duration Worker::slept(Instant now) const {
+  const Duration before(static_cast<Duration::rep>(stats_.slept.read()));
+  const auto since = stats_.asleep_since.load(std::memory_order_relaxed);
+  return since == 0 ? before : before + (now - Instant(Duration(since)));
+}
+
 void Worker::run() {
   while (!stopping_) {
     wait();
@@ -123,7 +129,12 @@ void Worker::wait() {
     timeout = std::min(timeout, static_cast<int>(std::clamp<std::int64_t>(left, 0, kMaxWaitMs)));
   }
   epoll_event ready[4];
+  if (timeout != 0) stats_.asleep_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   const int count = ::epoll_wait(epoll_.get(), ready, 4, timeout);
+  if (timeout != 0) {
+    stats_.asleep_since.store(0, std::memory_order_relaxed);
+    stats_.slept.add(static_cast<std::uint64_t>((app::now() - now).count()));
+  }
   for (int i = 0; i < count; ++i) {
     if (ready[i].data.fd != wake_.get()) continue;
     std::uint64_t ignored = 0;

@@ -28,6 +28,8 @@ namespace sluice::agent {
 struct WorkerStats {
   Counter packets_up, packets_down;  ///< IP packets to and from the TUN device
   Counter bytes_up, bytes_down;
+  Counter slept;                              ///< nanoseconds without anything to do
+  std::atomic<std::int64_t> asleep_since{0};  ///< Instant, in nanoseconds; 0: awake
   std::atomic<std::uint32_t> tunnels{0}, sessions{0};
 };
 
@@ -67,6 +69,8 @@ class Worker {
   const TunQueue& tun() const { return tun_; }
   /// Null when tunnels end here.
   const Handoff* handoff() const { return handoff_.get(); }
+  /// Time without anything to do, up to `now`.
+  Duration slept(Instant now) const;
   /// Processor time of the thread.
   Duration cpu_time();
 

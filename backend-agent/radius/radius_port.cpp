@@ -134,11 +134,13 @@ void RadiusPort::take_events() {
     if (found == waiting_.end()) continue;
     const auto [done, since] = std::move(found->second);
     waiting_.erase(found);
+    const Duration took = app::now() - since;
+    typical_ = typical_ == Duration::zero() ? took : (typical_ * 7 + took) / 8;
     RadiusAnswer answer;
     if (answered != nullptr) {
       answer.server = answered->server;
       answer.packet = *radius::Packet::parse(answered->packet);
-      figures_.answered(answer.packet->code(), app::now() - since);
+      figures_.answered(answer.packet->code(), took);
     } else {
       answer.cause = cause_of(*none);
       figures_.unanswered(none->why);

@@ -38,6 +38,8 @@ class RadiusPort {
   /// Asks and listens no more.
   void stop();
   std::size_t pending() const { return waiting_.size(); }
+  /// How long an answer takes, or giving up, lately; zero before the first.
+  Duration typical() const { return typical_; }
   /// "10.0.0.5:1812".
   std::string server_name(std::size_t server) const { return client_.endpoint(server).to_string(); }
   const radius::Client& client() const { return client_; }
@@ -69,6 +71,7 @@ class RadiusPort {
   std::vector<std::unique_ptr<Socket>> v4_, v6_;
   std::map<radius::Ticket, Waiting> waiting_;
   RadiusFigures figures_;
+  Duration typical_{};
   bool scheduled_ = false;
   bool stopped_ = false;
 };

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <initializer_list>
 
-#include "base/text.hpp"
+#include "edge/admin/arguments.hpp"
 #include "edge/admin/view_messages.hpp"
 
 namespace sluice::edge {
@@ -19,20 +18,6 @@ constexpr std::string_view kNotice = "notice";
 UnixSeconds now() {
   const auto since = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::seconds>(since).count();
-}
-
-/// Arguments that the command does not know: a misspelt filter must not silently show everything.
-std::optional<Message> unknown_argument(const Message& arguments,
-                                        std::initializer_list<std::string_view> known) {
-  for (const auto& entry : arguments.entries()) {
-    if (entry.text() && std::ranges::find(known, entry.name) != known.end()) continue;
-    std::string text = "unknown argument '" + escaped(entry.name) + "'";
-    for (const auto& name : known) text += (name == *known.begin() ? "; known: " : ", ") + std::string(name);
-    Message answer;
-    answer.add("success", false).add("errmsg", std::string_view(text));
-    return answer;
-  }
-  return std::nullopt;
 }
 
 bool matches(const Message& arguments, std::string_view name, std::string_view value) {

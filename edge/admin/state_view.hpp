@@ -84,7 +84,7 @@ struct BackendView {
   std::uint32_t max_sessions = 0;  ///< 0: no limit
   std::uint32_t cpu_permille = 0;  ///< of one core, its busiest data worker
   std::uint64_t packets_per_second = 0;
-  std::uint32_t free_addresses = 0;
+  std::optional<std::uint32_t> free_addresses;  ///< nothing: the agent gives none itself
   bool draining = false;
   std::optional<std::chrono::microseconds> rtt;
   std::optional<std::chrono::milliseconds> report_age;  ///< since its last load report
@@ -168,6 +168,8 @@ struct StatsView {
   UnixSeconds started_at = 0;
   std::uint32_t workers = 0;
   bool ready = false;      ///< a new client can get a session: IKE answers and an agent takes tunnels
+  bool draining = false;   ///< an operator takes this edge out of service: not ready, whatever else
+  std::string not_ready;   ///< why not, for an operator; empty when it is
   bool ike_ready = false;  ///< the IKE daemon is up and has its configuration
   IkeProbeView ike_probe;
   std::uint64_t peers = 0, sas = 0, tunnels = 0, sessions = 0;

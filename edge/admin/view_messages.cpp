@@ -91,7 +91,7 @@ Message to_message(const BackendView& b) {
   out.add("state", name_of(b.state)).add("draining", b.draining).add("weight", b.weight);
   out.add("sessions", b.sessions).add("tunnels", b.tunnels).add("max-sessions", b.max_sessions);
   out.add("cpu-permille", b.cpu_permille).add("packets-per-second", b.packets_per_second);
-  out.add("free-addresses", b.free_addresses);
+  if (b.free_addresses) out.add("free-addresses", *b.free_addresses);
   if (b.rtt) out.add("rtt-us", b.rtt->count());
   if (b.report_age) out.add("report-age-ms", b.report_age->count());
   out.add("connected-since", b.connected_since)
@@ -164,7 +164,9 @@ Message to_message(const StatsView& s, UnixSeconds now) {
       .add("running-seconds", std::max<UnixSeconds>(0, now - s.started_at))
       .add("since", s.started_at);
   out.open("workers").add("total", s.workers);
-  out.add("ready", s.ready).add("ike-ready", s.ike_ready);
+  out.add("ready", s.ready).add("draining", s.draining);
+  if (!s.not_ready.empty()) out.add("not-ready", cut(s.not_ready));
+  out.add("ike-ready", s.ike_ready);
   out.open("ike-probe")
       .add("ike", s.ike_probe.state)
       .add("text", s.ike_probe.text)

@@ -88,8 +88,7 @@ void add_agent(Page& page, const Backend& backend, const BackendView& view, cons
   if (backend.channel == nullptr) return;
   add(family("sluice_edge_agent_sessions"), number(view.sessions));
   if (view.max_sessions != 0) add(family("sluice_edge_agent_max_sessions"), number(view.max_sessions));
-  if (view.free_addresses != channel::kNoAddressLimit)
-    add(family("sluice_edge_agent_free_addresses"), number(view.free_addresses));
+  if (view.free_addresses) add(family("sluice_edge_agent_free_addresses"), number(*view.free_addresses));
   add(family("sluice_edge_agent_cpu_ratio"), number(view.cpu_permille) / 1000);
   add(family("sluice_edge_agent_cpu_wait_ratio"), number(backend.load.cpu_wait_permille) / 1000);
   if (backend.load.radius_ms != 0)
@@ -145,10 +144,11 @@ void Edge::count_agent_down(const Backend& backend, bool orderly) {
 
 std::optional<std::string> Edge::unready() const {
   if (stopping_) return "the edge is stopping";
+  if (draining_->drains_edge()) return "draining";
   if (!ike_ready_) return "the IKE daemon is not up";
   if (ike_probe_->latest().health == IkeHealth::kSilent)
     return "IKE does not answer: " + ike_probe_->latest().text;
-  if (agents_ready() == 0) return "no agent takes tunnels";
+  if (agents_ready() == 0 || !backends_->takes_tunnels()) return "no agent takes tunnels";
   return std::nullopt;
 }
 

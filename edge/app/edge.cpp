@@ -2,6 +2,7 @@
 
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <thread>
@@ -9,7 +10,9 @@
 #include "base/app/clock.hpp"
 #include "base/app/log.hpp"
 #include "base/text.hpp"
+#include "edge/admin/placement_commands.hpp"
 #include "edge/app/channel_identity.hpp"
+#include "edge/app/explain.hpp"
 
 namespace sluice::edge {
 namespace {
@@ -139,10 +142,11 @@ void Edge::make_tables() {
                       .unix_seconds = unix_now,
                       .post = post,
                       .workers = worker_count_,
-                      .give_frames =
-                          [this](std::uint32_t worker, Bytes records) {
-                            return workers_[worker]->give_frames(records);
-                          },
+                      .random = random_,
+                      .drained = [this](const std::string& agent) { return draining_->drained(agent); },
+                      .placement = config_.placement,
+                      .give_frames = [this](std::uint32_t worker,
+                                            Bytes records) { return workers_[worker]->give_frames(records); },
                       .rekey = {.time = config_.rekey_time,
                                 .packets = config_.rekey_packets,
                                 .bytes = std::uint64_t{config_.rekey_megabytes} << 20}},
@@ -191,10 +195,52 @@ void Edge::make_tables() {
                     .limits = {.tunnels_per_peer = config_.tunnels_per_client,
                                .tunnels_per_identity = config_.tunnels_per_identity,
                                .sessions_per_peer = config_.sessions_per_client,
-                               .half_open = config_.half_open}});
+                               .half_open = config_.half_open},
+                    .listener_of = [this](const IpAddress& address) { return listener_of(address); },
+                    .closed = [this] { return draining_->closed(); }});
+  make_draining();
   make_probes();
   make_ike_probe();
   channel_spis_ = std::make_unique<channel::RandomSpiSource>(worker_count_, random_);
+}
+
+std::string Edge::listener_of(const IpAddress& address) const {
+  for (const auto& listener : config_.listeners) {
+    if (std::ranges::find(listener.addresses, address) != listener.addresses.end()) return listener.name;
+  }
+  return {};
+}
+
+void Edge::make_draining() {
+  draining_ = std::make_unique<Draining>(DrainingContext{
+      .relays = *relays_,
+      .now_ms =
+          [] {
+            const auto since = std::chrono::system_clock::now().time_since_epoch();
+            return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+          },
+      .known =
+          [this](const std::string& agent) {
+            const auto& all = backends_->all();
+            return std::ranges::any_of(all, [&](const auto& row) { return row.second.name == agent; }) ||
+                   std::ranges::find(config_.agents, agent) != config_.agents.end();
+          },
+      .tell =
+          [this](const std::string& text) {
+            if (operations_) operations_->notice({.topic = "drain", .correlation_id = {}, .text = text});
+          },
+      .file = config_.state_dir / "drains"});
+}
+
+void Edge::add_placement() {
+  add_placement_commands(operations_->server(),
+                         {.explain =
+                              [this](const PlacementQuestion& question) {
+                                return explain_placement(*backends_, question, app::now());
+                              },
+                          .drain = [this](const DrainRequest& request) { return draining_->begin(request); },
+                          .undrain = [this](const std::string& agent) { return draining_->undo(agent); },
+                          .drains = [this] { return draining_->list(); }});
 }
 
 void Edge::make_probes() {
@@ -273,6 +319,8 @@ void Edge::start() {
       vici::ServerOptions{.path = config_.operations_socket.string(), .mode = 0660, .owner = {}, .group = {}},
       *this);
   add_probe_command();
+  add_placement();
+  draining_->load();
   if (const auto error = operations_->start()) throw std::runtime_error(error->text);
 
   auto identity = or_throw(channel_identity(config_));
@@ -303,6 +351,7 @@ std::optional<std::string> Edge::reload(Config config) {
   if (!identity) return identity.error();
   if (auto fault = ike_->reload(ike_config(config))) return fault;
   take_identity(std::move(*identity));
+  backends_->set_placement(config.placement);
   return std::nullopt;
 }
 
@@ -427,6 +476,7 @@ void Edge::tick() {
   for (const auto& warning : expiry_.due(*identity_, unix_now()))
     app::log_warning("certificates", {LogField("warning", warning)});
   relays_->tick(config_.peer_grace);
+  draining_->tick();
   probes_->tick();
   ike_probe_->tick();
   if (++ticks_ % kSeenTicks == 0) ike_->seen(peers_->take_seen());

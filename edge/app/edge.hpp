@@ -15,6 +15,7 @@
 #include "base/app/unique_fd.hpp"
 #include "base/metrics/metrics_server.hpp"
 #include "edge/admin/operations_server.hpp"
+#include "edge/app/draining.hpp"
 #include "edge/app/ike_sender.hpp"
 #include "edge/backends/backends.hpp"
 #include "edge/config/config.hpp"
@@ -86,6 +87,9 @@ class Edge final : public IkeEvents, public StateView {
   void collect_agents(metrics::Page& page) const;
   void count_observed(const TunnelObserved& observed);
   void count_agent_down(const Backend& backend, bool orderly);
+  void make_draining();
+  void add_placement();
+  std::string listener_of(const IpAddress& address) const;
   WorkerPorts open_ports(std::uint32_t worker, std::vector<std::vector<transport::UdpPort>>& natt,
                          std::vector<transport::UdpPort>& channel);
   void post(std::uint32_t worker, Command command) { workers_[worker]->post(std::move(command)); }
@@ -126,6 +130,7 @@ class Edge final : public IkeEvents, public StateView {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Backends> backends_;
   std::unique_ptr<Relays> relays_;
+  std::unique_ptr<Draining> draining_;
   std::unique_ptr<Probes> probes_;
   std::unique_ptr<IkeProbe> ike_probe_;
   std::unique_ptr<channel::RandomSpiSource> channel_spis_;

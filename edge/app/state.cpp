@@ -16,8 +16,9 @@ constexpr auto kLateReport = std::chrono::milliseconds(1500);
 
 void add_count(std::vector<DropView>& out, std::string_view stage, std::string_view reason,
                std::uint64_t count) {
-  const auto known = std::find_if(
-      out.begin(), out.end(), [&](const DropView& row) { return row.stage == stage && row.reason == reason; });
+  const auto known = std::find_if(out.begin(), out.end(), [&](const DropView& row) {
+    return row.stage == stage && row.reason == reason;
+  });
   if (known != out.end()) return void(known->count += count);
   out.push_back({std::string(stage), std::string(reason), count});
 }
@@ -164,8 +165,9 @@ BackendView Edge::backend_view(const Backend& backend) const {
   view.max_sessions = backend.hello.max_sessions;
   view.cpu_permille = backend.load.cpu_permille;
   view.packets_per_second = backend.load.packets_per_second;
-  view.free_addresses = backend.load.free_addresses;
-  view.draining = backend.load.draining;
+  if (backend.load.free_addresses != channel::kNoAddressLimit)
+    view.free_addresses = backend.load.free_addresses;
+  view.draining = backend.load.draining || draining_->drained(backend.name);
   if (backend.channel != nullptr) view.certificate_expires = backend.channel->peer().expires_at;
   view.connected_since = backend.connected_since;
   view.carrier = backend.carrier_in_use();
@@ -293,7 +295,9 @@ StatsView Edge::stats() const {
   view.sessions = relays_->session_count();
   view.backends_total = static_cast<std::uint32_t>(backends_->all().size());
   view.backends_up = static_cast<std::uint32_t>(backends_->alive());
-  view.ready = !unready();
+  view.draining = draining_->drains_edge();
+  view.not_ready = unready().value_or("");
+  view.ready = view.not_ready.empty();
   for (const auto& drop : drops()) view.drops += drop.count;
   if (identity_) {
     const auto& self = identity_->self();

@@ -22,6 +22,10 @@ void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentR
     other.cut_off = other.hello.boot_id == ready.agent.boot_id;
     former.push_back(other.channel);
   }
+  const bool same_life = std::any_of(backends_.begin(), backends_.end(), [&](const auto& row) {
+    return row.second.name == name && row.second.hello.boot_id == ready.agent.boot_id;
+  });
+  if (!former.empty()) health_[name].lost(context_.placement.health, context_.now());
   // An agent that was cut off comes back before its old connection is known to be dead.
   for (auto* old : former) old->close("the agent connected anew");
   std::erase_if(backends_,
@@ -41,6 +45,9 @@ void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentR
              .carrier = ready.carrier,
              .paths = static_cast<std::uint32_t>(keys.size()),
              .renewed_at = context_.now()};
+  // One that was cut off for a moment brings its tunnels back.
+  backend.newcomer = !same_life;
+  health_[name].came(same_life ? 0 : behind_the_others(backend), context_.now());
   install(backend, channel, std::move(keys));
   events_.up(backend);
 }
@@ -77,9 +84,7 @@ void Backends::channel_event(transport::EdgeChannel& channel, const channel::Edg
   auto* backend = find(channel);
   if (backend == nullptr) return;
   if (const auto* load = std::get_if<channel::LoadReport>(&event)) {
-    backend->load = *load;
-    backend->reported_at = context_.now();
-    return;
+    return note_load(*backend, *load);
   }
   events_.event(*backend, event);
 }
@@ -94,6 +99,7 @@ void Backends::channel_down(transport::EdgeChannel& channel, const channel::Dead
   }
   const bool orderly =
       dead.cause == channel::DeadCause::kPeerGoodbye || dead.cause == channel::DeadCause::kLocalClose;
+  if (!orderly) health_[backend->name].lost(context_.placement.health, context_.now());
   events_.down(*backend,
                std::string(channel::to_string(dead.cause)) + (dead.text.empty() ? "" : ": " + dead.text),
                orderly);
@@ -104,21 +110,6 @@ void Backends::connection_failed(const Endpoint& remote, const std::string& name
                    {{"remote", remote.to_string()},
                     {"name", name.empty() ? std::string("(not authenticated)") : name},
                     {"cause", cause}});
-}
-
-std::optional<BackendId> Backends::pick(std::span<const BackendId> tried) const {
-  std::vector<Candidate> candidates;
-  candidates.reserve(backends_.size());
-  for (const auto& [id, backend] : backends_) {
-    candidates.push_back({.id = id,
-                          .weight = std::max(backend.hello.weight, 1U),
-                          .sessions = std::max(backend.load.sessions, backend.placed),
-                          .max_sessions = backend.hello.max_sessions,
-                          .alive = backend.channel != nullptr,
-                          .draining = backend.load.draining,
-                          .speaks_l2tp = backend.l2tp.health != L2tpHealth::kSilent});
-  }
-  return pick_least_loaded(candidates, tried);
 }
 
 Backend* Backends::find(BackendId id) {

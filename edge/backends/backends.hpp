@@ -13,8 +13,9 @@
 #include "base/counters.hpp"
 #include "base/ids.hpp"
 #include "base/time.hpp"
-#include "edge/backends/placement.hpp"
 #include "edge/dataplane/messages.hpp"
+#include "edge/placement/former_agents.hpp"
+#include "edge/placement/settings.hpp"
 #include "proto/transport/channel_listener.hpp"
 
 namespace sluice::edge {
@@ -53,6 +54,10 @@ struct Backend {
   std::uint32_t epoch = 1;         ///< of the data keys
   Instant renewed_at{};            ///< when that began
   bool spent = false;              ///< its keys have worked enough
+  std::uint32_t unreported = 0;    ///< those of them that came after its latest report
+  bool load_known = false;         ///< it has reported
+  bool newcomer = false;           ///< not one that was cut off for a moment
+  double busy_permille = 0;        ///< of its busiest worker, smoothed
   bool cut_off = false;  ///< its channel ended without a goodbye: the agent may come back with its tunnels
   L2tpRecord l2tp{};
 
@@ -87,6 +92,10 @@ struct BackendsContext {
   std::function<std::int64_t()> unix_seconds;
   std::function<void(std::uint32_t worker, Command)> post;
   std::uint32_t workers = 1;
+  RandomSource& random;
+  /// Whether an operator has this agent drained.
+  std::function<bool(const std::string& agent)> drained = [](const std::string&) { return false; };
+  PlacementSettings placement{};
   /// Data frames for a worker; false: it did not take them.
   std::function<bool(std::uint32_t worker, Bytes records)> give_frames{};
   RekeyLimits rekey{};
@@ -116,8 +125,25 @@ class Backends final : public transport::EdgeChannelHandler {
   void tick();
   const CounterArray<StreamDrop>& stream_drops() const { return stream_drops_; }
 
-  /// The agent for a new tunnel, passing over those in `tried`.
-  std::optional<BackendId> pick(std::span<const BackendId> tried) const;
+  /// The agent for a new tunnel.
+  Decision place(PlacementRequest request);
+  /// An agent as placement sees it.
+  Candidate candidate(const Backend& backend) const;
+  /// What place() would say, and nothing changes.
+  Decision explain(PlacementRequest request) const;
+  /// Whether anybody takes tunnels just now.
+  bool takes_tunnels() const;
+  void set_placement(PlacementSettings settings) { context_.placement = std::move(settings); }
+  const PlacementSettings& placement() const { return context_.placement; }
+  /// How an agent is remembered; null where none of that name was ever here.
+  const AgentHealth* health(const std::string& name) const;
+
+  // What came of it. A client of the key gets the agent that it left back for a while.
+  void accepted(const Backend& backend, const std::string& client);
+  void refused(const Backend& backend, const std::string& reason);
+  /// A probe found it silent.
+  void failed(const Backend& backend);
+  void left(const std::string& agent, const std::string& client);
   Backend* find(BackendId id);
   const std::map<BackendId, Backend>& all() const { return backends_; }
   std::size_t alive() const;
@@ -126,6 +152,10 @@ class Backends final : public transport::EdgeChannelHandler {
   void install(const Backend& backend, const transport::EdgeChannel& channel,
                std::vector<channel::PathKeys> keys);
   Backend* find(const transport::EdgeChannel& channel);
+  std::vector<Candidate> candidates() const;
+  double behind_the_others(const Backend& newcomer) const;
+  void note_load(Backend& backend, const channel::LoadReport& load);
+  void tell_ejection(const Backend& backend, std::string_view why);
 
   std::set<std::string> allowed_;
   BackendsContext context_;
@@ -134,6 +164,9 @@ class Backends final : public transport::EdgeChannelHandler {
   std::map<BackendId, Backend> backends_;
   std::vector<ByteVector> sorted_;  ///< frames of one read, by worker
   CounterArray<StreamDrop> stream_drops_;
+  std::map<std::string, AgentHealth> health_;  ///< by name
+  FormerAgents former_;
+  Turns turns_;
 };
 
 }  // namespace sluice::edge

@@ -2,6 +2,7 @@
 
 #include "edge/config/ike_files.hpp"
 #include "edge/config/ike_settings.hpp"
+#include "edge/config/placement_config.hpp"
 
 namespace sluice::edge {
 namespace {
@@ -15,6 +16,7 @@ std::vector<app::Setting> settings_for(Config& c) {
   return {
       {"edge.name", &c.name, "this edge's name, as in its certificate", true},
       {"edge.run_dir", Path{&c.run_dir}, "folder for sockets and charon's generated files"},
+      {"edge.state_dir", Path{&c.state_dir}, "folder for what outlives restarts of the edge"},
       {"listen.ike_port", Number{&c.ike_port, 1, 65535}, "UDP port for IKE"},
       {"listen.natt_port", Number{&c.natt_port, 1, 65535}, "UDP port for IKE and ESP behind NAT"},
       {"ike.attach", Path{&c.ike_attach}, "vici socket of a charon that somebody else runs"},
@@ -128,9 +130,11 @@ Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::Conf
   read_probe(file, out.config);
   read_metrics(file, out.config.metrics_listen);
   read_ike(file, out.config, out.warnings);
+  read_placement(file, out.config);
   file.reject_unknown();
   check(file, out.config);
   if (!file.errors().empty()) return Failure{file.errors()};
+  if (out.config.state_dir.empty()) out.config.state_dir = out.config.run_dir;
   if (out.config.operations_socket.empty()) out.config.operations_socket = out.config.run_dir / "edge.sock";
   return out;
 }

@@ -12,6 +12,7 @@
 #include "base/ip.hpp"
 #include "base/secret.hpp"
 #include "edge/ike/config.hpp"
+#include "edge/placement/settings.hpp"
 
 namespace sluice::edge {
 
@@ -71,10 +72,12 @@ struct Config {
   std::uint32_t rekey_packets = 1'000'000'000;  ///< of one pair of workers, one way; 0: no limit
   std::uint32_t rekey_megabytes = 262'144;
   std::vector<std::string> agents;  ///< names that may connect; empty: every agent of our CA
+  PlacementSettings placement;
   std::filesystem::path tls_ca, tls_certificate, tls_key;
   std::filesystem::path tls_crl;  ///< empty: nobody is revoked
 
   http::ListenAt metrics_listen;            ///< of /metrics, /healthz and /readyz; nowhere unless told
+  std::filesystem::path state_dir;          ///< what outlives restarts; default: run_dir
   std::filesystem::path operations_socket;  ///< default: run_dir/edge.sock
   std::string log_level = "info";
 };

@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "edge/ctl/json.hpp"
 #include "edge/ctl/pki.hpp"
+#include "edge/ctl/placement.hpp"
 #include "edge/ctl/psk.hpp"
 #include "edge/ctl/query.hpp"
 #include "edge/ctl/views.hpp"
@@ -21,8 +22,9 @@ namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
-constexpr std::array<std::string_view, 9> kCommands{"sessions", "backends", "peers", "drops", "probe",
-                                                    "psk",      "version",  "pki",   "stats"};
+constexpr std::array<std::string_view, 13> kCommands{"sessions", "backends", "peers", "drops", "probe",
+                                                     "psk",      "version",  "pki",   "stats", "drains",
+                                                     "explain",  "drain",    "ready"};
 // A probe may take its 5 s; the daemon is silent meanwhile.
 constexpr double kProbeTimeout = 15;
 
@@ -35,6 +37,7 @@ struct Options {
   std::string probed;  // the backend's name
   bool probes_ike = false;
   double timeout = 5;
+  PlacementWords placement;
   std::vector<std::pair<std::string, std::string>> filters;  // argument and value, as given
 };
 
@@ -60,6 +63,8 @@ const std::vector<Listing>& listings() {
        [](const Rows& rows, std::uint64_t, const Options& options) {
          return drops_table(rows, options.all);
        }},
+      {"drains", "list-drains", "list-drain",
+       [](const Rows& rows, std::uint64_t now, const Options&) { return drains_table(rows, now); }},
   };
   return kListings;
 }
@@ -226,6 +231,20 @@ int probe_ike(Options options, const Surroundings& to) {
   return kOk;
 }
 
+Conversation conversation(const Options& options, const Surroundings& to) {
+  return {.ask =
+              [&options](const std::string& command, const std::string& event, vici::Message arguments) {
+                auto question = question_of(options, command, event);
+                question.arguments = std::move(arguments);
+                return ask(question);
+              },
+          .complain = [&options, &to](const vici::Error& error) { return complain(to, error, options); },
+          .show = [&options, &to](const Table& table,
+                                  const std::string& what) { print_table(to, table, options, what); },
+          .json = options.json,
+          .to = to};
+}
+
 /// The command line. Filters are kept under the daemon's own argument names.
 class CommandLine {
  public:
@@ -259,6 +278,9 @@ class CommandLine {
     auto* drops = app_.add_subcommand("drops", "packets and messages dropped, by reason");
     drops->add_flag("--all", options_.all, "reasons that never occurred too");
     filter(drops, "stage", "of this stage");
+    auto* drains = app_.add_subcommand("drains", "what is being drained, and how much is left");
+    filter(drains, "agent", "this agent");
+    add_placement_commands(app_, options_.placement);
     auto* probe = app_.add_subcommand("probe", "tries something out");
     probe->require_subcommand(1);
     auto* backend =
@@ -332,6 +354,12 @@ int run(std::vector<std::string> words, const Surroundings& surroundings) {
     code = stats(options, surroundings);
   } else if (line.chosen() == "pki") {
     code = pki.run(options.json, surroundings);
+  } else if (line.chosen() == "explain") {
+    code = explain_placement(options.placement, conversation(options, surroundings));
+  } else if (line.chosen() == "ready") {
+    code = ready(conversation(options, surroundings));
+  } else if (line.chosen() == "drain") {
+    code = drain(options.placement, conversation(options, surroundings));
   } else if (line.chosen() == "probe") {
     code = options.probes_ike ? probe_ike(options, surroundings) : probe(options, surroundings);
   } else {

@@ -21,7 +21,7 @@ const std::set<std::string_view> kNumbers{
     "replayed", "unauthentic",   "malformed",          "sa-count",       "count",           "ike.version",
     "took-ms",  "l2tp-checked",
 };
-// Of `stats` and of certificates.
+// Of `stats`, certificates, placement and drains.
 const std::set<std::string_view> kMoreNumbers{"certificate-expires",
                                               "expires-at",
                                               "crl-next-update",
@@ -33,8 +33,17 @@ const std::set<std::string_view> kMoreNumbers{"certificate-expires",
                                               "drops",
                                               "workers.total",
                                               "backends.total",
-                                              "backends.up"};
-const std::set<std::string_view> kFlags{"nat", "draining", "encap", "ready", "ike-ready"};
+                                              "backends.up",
+                                              "deadline",
+                                              "kick-rate",
+                                              "began-with",
+                                              "ending",
+                                              "score-milli",
+                                              "handicap",
+                                              "busy-permille",
+                                              "radius-ms"};
+const std::set<std::string_view> kFlags{"nat",       "draining", "encap",    "ready",
+                                        "ike-ready", "chosen",   "eligible", "spare"};
 // Sections that are a list of like things under running numbers.
 const std::set<std::string_view> kArrays{"sas"};
 

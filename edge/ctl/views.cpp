@@ -157,7 +157,7 @@ Table backends_table(const Rows& rows, std::uint64_t now) {
                {row.text("l2tp")},
                {permille_text(row.number("cpu-permille"))},
                {row.count("packets-per-second")},
-               {row.whole("free-addresses")},
+               {row.has("free-addresses") ? row.whole("free-addresses") : "-"},
                {row.has("rtt-us") ? delay_text(row.number("rtt-us")) : "-"},
                {row.has("report-age-ms") ? delay_text(row.number("report-age-ms") * 1000) + " ago" : "-"},
                {row.age("connected-since", now)},

@@ -127,6 +127,7 @@ void Probes::finish(RelayId id, L2tpHealth health, std::string text) {
 void Probes::record(const ProbeReport& report, BackendId id) {
   auto* backend = context_.backends.find(id);
   if (backend == nullptr || report.health == L2tpHealth::kUnknown) return;
+  if (report.health == L2tpHealth::kSilent) context_.backends.failed(*backend);
   const auto before = backend->l2tp.health;
   backend->l2tp = {report.health, report.text, context_.unix_seconds(), report.took};
   if (report.health == before) return;

@@ -11,9 +11,6 @@ using app::LogField;
 
 // A dead agent's clients are told over this time, so that they do not all redial at once.
 constexpr auto kFarewellSpread = std::chrono::seconds(2);
-// What a client that was told farewell has until its SAs are ended: most redial on the same SA or end it
-// themselves.
-constexpr auto kComeBackTime = std::chrono::seconds(10);
 // UDP, the largest L2TP data header without sequence numbers, PPP address, control and protocol.
 constexpr std::size_t kPppOverhead = 8 + 8 + 4;
 // How often all tunnels are looked through.
@@ -54,6 +51,7 @@ void Relays::on_sccrq(const SccrqArrived& event) {
   }
   auto& relay = add(*peer, event, *sccrq);
   if (const auto why = beyond_limits(relay); !why.empty()) return refuse(relay, why);
+  if (const auto why = context_.closed(); !why.empty()) return refuse(relay, why);
   place(relay);
 }
 
@@ -73,9 +71,19 @@ Relay& Relays::add(const Peer& peer, const SccrqArrived& event, const l2tp::Sccr
   relay.agent_tunnel = free_tunnel_id(peer.id);
   relay.first_packet = event.packet;
   relay.stats = std::make_shared<RelayStats>();
+  relay.client_key = client_key(request_for(relay));
   by_peer_[relay.peer].push_back(id);
   ++by_identity_[relay.identity];
   return relay;
+}
+
+PlacementRequest Relays::request_for(const Relay& relay) const {
+  const auto& peer = *context_.peers.find(relay.peer);
+  return {.identity = peer.identity,
+          .listener = context_.listener_of(peer.local.address),
+          .host = relay.client_host,
+          .address = peer.remote.address,
+          .tried = relay.tried};
 }
 
 std::string_view Relays::beyond_limits(const Relay& relay) const {
@@ -114,7 +122,7 @@ std::uint16_t Relays::ppp_mtu(const Peer& peer) const {
 
 void Relays::place(Relay& relay) {
   const auto& peer = *context_.peers.find(relay.peer);
-  while (const auto id = context_.backends.pick(relay.tried)) {
+  while (const auto id = context_.backends.place(request_for(relay)).chosen) {
     auto& backend = *context_.backends.find(*id);
     relay.tried.push_back(*id);
     relay.backend = *id;
@@ -135,6 +143,7 @@ void Relays::place(Relay& relay) {
     open.ppp_mtu = ppp_mtu(peer);
     if (backend.channel->open_tunnel(open)) {
       ++backend.placed;
+      ++backend.unreported;
       return;
     }
     relay.backend = BackendId();
@@ -167,6 +176,7 @@ void Relays::accepted(const Backend& backend, RelayId id) {
   auto* relay = find(backend, id);
   if (relay == nullptr || relay->stage != RelayStage::kPlacing) return;
   relay->stage = RelayStage::kBound;
+  context_.backends.accepted(backend, relay->client_key);
   const auto* peer = context_.peers.find(relay->peer);
   app::log_info("tunnel placed",
                 {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
@@ -188,6 +198,7 @@ void Relays::refused(const Backend& backend, const channel::TunnelRefuse& no) {
   if (relay == nullptr || relay->stage != RelayStage::kPlacing) return;
   app::log_warning("agent refused a tunnel", {LogField("id", relay->correlation_id),
                                               LogField("agent", backend.name), LogField("cause", no.reason)});
+  context_.backends.refused(backend, no.reason);
   take_back(*relay);
   place(*relay);
 }
@@ -199,6 +210,7 @@ void Relays::closed_by_agent(const Backend& backend, const channel::TunnelClose&
                 {LogField("id", relay->correlation_id), LogField("agent", backend.name),
                  LogField("by", channel::to_string(close.cause)), LogField("cause", close.text)});
   end_sessions(*relay, "tunnel-closed", close.text);
+  if (relay->ending_until) peers_due_.emplace(context_.now() + relay->come_back, relay->peer);
   context_.post(relay->worker, UnbindRelay{close.relay});
   remove(close.relay);
 }
@@ -304,25 +316,26 @@ void Relays::on_farewell_done(const FarewellDone& event) {
   if (relay == nullptr) return;
   app::log_info("client told that its tunnel is over",
                 {LogField("id", relay->correlation_id), LogField("acknowledged", event.acknowledged)});
-  peers_due_.emplace(context_.now() + kComeBackTime, relay->peer);
+  peers_due_.emplace(context_.now() + relay->come_back, relay->peer);
   remove(event.relay);
 }
 
 void Relays::on_peer_gone(const Peer& peer) {
   const Ids ids = of(peer.id);
-  for (const auto id : ids) {
-    auto& relay = *find(id);
-    auto* backend = context_.backends.find(relay.backend);
-    if (backend != nullptr && backend->channel != nullptr) {
-      backend->channel->close_tunnel(id, channel::CloseCause::kPeerGone, "the client's IPsec SAs are gone");
-    }
-    app::log_info("tunnel closed",
-                  {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
-                   LogField("by", "client"), LogField("cause", "its IPsec SAs are gone")});
-    end_sessions(relay, "peer-gone", "the client's IPsec SAs are gone");
-    context_.post(relay.worker, UnbindRelay{id});
-    remove(id);
+  for (const auto id : ids) let_go(*find(id));
+}
+
+void Relays::let_go(Relay& relay) {
+  const auto id = relay.id;
+  auto* backend = context_.backends.find(relay.backend);
+  if (backend != nullptr && backend->channel != nullptr) {
+    backend->channel->close_tunnel(id, channel::CloseCause::kPeerGone, "the client's IPsec SAs are gone");
   }
+  app::log_info("tunnel closed", {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
+                                  LogField("by", "client"), LogField("cause", "its IPsec SAs are gone")});
+  end_sessions(relay, "peer-gone", "the client's IPsec SAs are gone");
+  context_.post(relay.worker, UnbindRelay{id});
+  remove(id);
 }
 
 void Relays::tick(Duration peer_grace) {
@@ -340,6 +353,7 @@ void Relays::tick(Duration peer_grace) {
     if (of(peer).empty()) context_.end_peer(peer);
   }
   tick_resumption(now);
+  tick_drain(now);
   if (swept_ && now - *swept_ < kSweep) return;
   swept_ = now;
   sweep(now, peer_grace);
@@ -396,6 +410,7 @@ void Relays::take_back(Relay& relay) {
 void Relays::remove(RelayId id) {
   auto* relay = find(id);
   if (relay == nullptr) return;
+  if (relay->stage != RelayStage::kPlacing) context_.backends.left(relay->backend_name, relay->client_key);
   take_back(*relay);
   auto& ids = by_peer_[relay->peer];
   std::erase(ids, id);

@@ -51,11 +51,16 @@ struct Relay {
   TunnelId client_tunnel, agent_tunnel;
   std::uint16_t client_port = 0;
   std::string client_host;
+  std::string client_key;  ///< what the client is recognised by when it comes back
   std::string correlation_id;
   std::int64_t opened_at = 0;  ///< seconds since the epoch
   Instant opened{};
   bool established = false;  ///< SCCCN passed
   std::vector<BackendId> tried;
+  /// What a client that was told farewell has until its SAs are ended: most redial on the same SA or end it
+  /// themselves.
+  Duration come_back = std::chrono::seconds(10);
+  std::optional<Instant> ending_until;  ///< its agent is ending it and has time until then
   ByteVector first_packet;
   std::vector<l2tp::ObservedSession> sessions;
   std::map<SessionId, AgentSession> agent_sessions;
@@ -76,6 +81,10 @@ struct RelaysContext {
       session_down;
   std::uint32_t mtu = 1500;
   TunnelLimits limits{};
+  /// The name of the listener at an address of ours.
+  std::function<std::string(const IpAddress&)> listener_of = [](const IpAddress&) { return std::string(); };
+  /// Why no tunnel is taken any more; empty: they are.
+  std::function<std::string()> closed = [] { return std::string(); };
 };
 
 class Relays {
@@ -98,6 +107,10 @@ class Relays {
   /// Tells every client and every agent that the edge goes.
   void close_all(channel::CloseCause cause, const std::string& text);
 
+  /// Ends a tunnel in good order: its agent tells the client (CDN, StopCCN), and what is left of the client's
+  /// SAs goes after that. Does nothing to one that is ending already.
+  void drain(RelayId id, const std::string& why, Duration come_back);
+
   const std::map<RelayId, Relay>& all() const { return relays_; }
   std::size_t session_count() const;
   /// A relay number that nobody has, for a tunnel of the edge's own.
@@ -111,9 +124,12 @@ class Relays {
   Relay& add(const Peer& peer, const SccrqArrived& event, const l2tp::SccrqInfo& sccrq);
   std::string_view beyond_limits(const Relay& relay) const;
   const Ids& of(PeerId peer) const;
+  PlacementRequest request_for(const Relay& relay) const;
   /// Ends a tunnel from here: the agent forgets it and the client is told.
   void end(Relay& relay, const std::string& cause, const std::string& text);
   void sweep(Instant now, Duration peer_grace);
+  /// Its client has no SAs any more.
+  void let_go(Relay& relay);
   void place(Relay& relay);
   void refuse(Relay& relay, std::string_view why);
   void accepted(const Backend& backend, RelayId id);
@@ -149,6 +165,7 @@ class Relays {
                   const Ids& orphans, bool orderly);
   Ids bound_to(BackendId backend) const;
   void tick_resumption(Instant now);
+  void tick_drain(Instant now);
   void end_unclaimed(Instant now);
   Relay* find(RelayId id);
   Relay* find(const Backend& backend, RelayId id);
@@ -166,6 +183,7 @@ class Relays {
   bool unclaimed_ended_ = false;
   std::multimap<Instant, RelayId> farewells_due_;
   std::multimap<Instant, PeerId> peers_due_;  // told farewell, given time to come back
+  std::multimap<Instant, RelayId> ending_;    // when patience with their agents is over
 };
 
 }  // namespace sluice::edge

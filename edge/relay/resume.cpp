@@ -105,6 +105,7 @@ bool Relays::resume_for(const Peer& peer, const Backend& backend, const channel:
   relay.opened_at = context_.unix_seconds();
   relay.opened = context_.now();
   relay.stats = std::make_shared<RelayStats>();
+  relay.client_key = client_key(request_for(relay));
   by_peer_[relay.peer].push_back(id);
   ++by_identity_[relay.identity];
   return take_over(relay, backend, offer);

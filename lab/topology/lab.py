@@ -46,6 +46,7 @@ class Plan:
     before_agents: Callable[["Lab"], None] | None = None  # starts what agents need beside them
     product: bool = True  # False leaves the edge's public address to the reference server
     swarm: int = 0  # users and addresses for so many clients of sluice-swarm, and a place for it; no captures of what they send
+    weights: tuple[int, ...] = ()  # of the agents; those without one have 100
     ike_settings: str = ""  # more of the edges' [ike]
     channel_settings: str = ""  # more of the edges' [channel]
     more_edges: tuple[EdgePlace, ...] = ()  # edges besides the usual one, that every agent serves, too
@@ -196,7 +197,7 @@ class Lab:
             self.agents.append(
                 AgentHost(
                     self.run, self.spaces[f"agent{number}"], number, self.plan.clients, settings, self.plan.ppp_settings, self.plan.pool_settings,
-                    self._places(), self.plan.swarm,
+                    self._places(), self.plan.swarm, (*self.plan.weights, *[100] * number)[number - 1],
                 )
             )
         names = [agent.name for agent in self.agents]

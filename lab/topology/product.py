@@ -86,7 +86,7 @@ level = "debug"
 
 
 def agent_config(
-    run_: Run, number: int, settings: str = "", ppp_settings: str = "", pool_settings: str = "", edges: Sequence[EdgePlace] = (EDGE1,), swarm: int = 0
+    run_: Run, number: int, settings: str = "", ppp_settings: str = "", pool_settings: str = "", edges: Sequence[EdgePlace] = (EDGE1,), swarm: int = 0, weight: int = 100
 ) -> str:
     folder, name, pool = run_.folder, f"agent{number}", network.pool(number)
     ranges = [f"{pool}.2-{pool}.250"]
@@ -99,6 +99,7 @@ def agent_config(
 name = "{name}"
 data_address = "{network.agent_core(number)}"
 workers = {2 if number % 2 else 1}
+weight = {weight}
 
 {dialled}
 [tls]
@@ -153,9 +154,12 @@ class Edge:
     def log(self):  # noqa: ANN201
         return self.process.log
 
-    def ctl(self, what: str) -> str:
-        """The table that an operator sees."""
-        return run([program("sluicectl"), "--socket", f"{self.place.run_dir}/edge.sock", what])
+    def ctl(self, *words: str) -> str:
+        """What an operator sees."""
+        return run(self.ctl_argv(*words))
+
+    def ctl_argv(self, *words: str) -> list[str]:
+        return [program("sluicectl"), "--socket", f"{self.place.run_dir}/edge.sock", *words]
 
     def ctl_json(self, what: str) -> list[dict[str, Any]]:
         text = run([program("sluicectl"), "--socket", f"{self.place.run_dir}/edge.sock", what, "--json"])
@@ -175,12 +179,13 @@ class AgentHost:
         pool_settings: str = "",
         edges: Sequence[EdgePlace] = (EDGE1,),
         swarm: int = 0,
+        weight: int = 100,
     ) -> None:
         self.number = number
         self.name = f"agent{number}"
         self._namespace = namespace
         run_.write(f"{self.name}/users.toml", users_file(users, swarm))
-        self._config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number, settings, ppp_settings, pool_settings, edges, swarm))
+        self._config = run_.write(f"{self.name}/agent.toml", agent_config(run_, number, settings, ppp_settings, pool_settings, edges, swarm, weight))
         self.start()
 
     def start(self) -> None:

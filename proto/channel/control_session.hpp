@@ -34,7 +34,8 @@ struct AgentReady {
 struct PathsRenewed {
   DataPaths paths;
 };
-/// In TunnelRefuse, besides what the agent says, the reason "no answer" once open_timeout went by.
+/// In TunnelRefuse, besides what the agent says, the reason once open_timeout went by.
+inline constexpr std::string_view kNoAnswer = "no answer";
 using EdgeEvent = std::variant<AgentReady, PathsRenewed, LoadReport, TunnelAccept, TunnelRefuse, TunnelClose,
                                SessionUp, SessionDown, TunnelResume, Dead>;
 

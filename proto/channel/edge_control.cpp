@@ -223,7 +223,7 @@ void EdgeControl::refuse_unanswered(Instant now) {
     const auto found = relays_.find(relay);
     if (found == relays_.end() || found->second != due) continue;
     relays_.erase(found);
-    events_.push_back(TunnelRefuse{relay, "no answer"});
+    events_.push_back(TunnelRefuse{relay, std::string(kNoAnswer)});
     send(TunnelClose{relay, CloseCause::kUnspecified, "no answer in time"});
   }
   forget_answered();

@@ -27,6 +27,7 @@ SHORT = {
     "swarm-cycles": ["--cycles", "1600"],
     "agent-dies": ["--clients", "60"],
     "two-edges": ["--clients", "40"],
+    "balance": ["--clients", "160"],
 }
 # Guests wait more than they work, so that two cores carry two runs at once; but not where a rate under load is measured, nor where
 # the newest run has to be one's own.

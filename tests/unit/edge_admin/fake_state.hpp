@@ -108,11 +108,15 @@ struct FakeState final : StateView {
   VersionView version() const override {
     return {.version = "0.1.0", .edge_name = "edge1", .ike_provider = "charon 5.9.8"};
   }
+  bool draining = false;
   StatsView stats() const override {
     StatsView out;
     out.started_at = 1700000000;
     out.workers = 2;
     out.ike_ready = true;
+    out.draining = draining;
+    out.ready = !draining;
+    if (draining) out.not_ready = "draining";
     out.peers = out.tunnels = out.sessions = 1;
     out.sas = 2;
     out.backends_up = 1;

@@ -86,10 +86,10 @@ TEST(Probes, TakesADeafAgentOutOfRotationAndBackInOnceItAnswers) {
   t.pass(channel, 6s, true);
   EXPECT_EQ(t.backend("agent1").l2tp.health, L2tpHealth::kSilent);
   EXPECT_EQ(t.backend("agent1").l2tp.text, "SCCRQ was not answered");
-  EXPECT_FALSE(t.backends.pick({})) << "no tunnel goes to it";
+  EXPECT_FALSE(t.backends.place({}).chosen) << "no tunnel goes to it";
   t.pass(channel, 31s);
   EXPECT_EQ(t.backend("agent1").l2tp.health, L2tpHealth::kSpeaks);
-  EXPECT_TRUE(t.backends.pick({}));
+  EXPECT_TRUE(t.backends.place({}).chosen);
   EXPECT_EQ(t.changes, (std::vector<std::string>{"agent1 2", "agent1 1"}));
 }
 
@@ -111,7 +111,7 @@ TEST(Probes, AnAgentThatTakesNoTunnelStaysInRotation) {
   const auto relay = channel.opened.at(0).relay;
   EXPECT_TRUE(t.probes.on_agent_event(t.backend("agent1"), channel::TunnelRefuse{relay, "draining"}));
   EXPECT_EQ(t.backend("agent1").l2tp.health, L2tpHealth::kUnknown);
-  EXPECT_TRUE(t.backends.pick({}));
+  EXPECT_TRUE(t.backends.place({}).chosen);
 }
 
 TEST(Probes, KeepsItsInterval) {

@@ -1,0 +1,279 @@
+#include "edge/ctl/placement.hpp"
+
+#include <charconv>
+#include <chrono>
+#include <thread>
+
+#include "base/text.hpp"
+#include "edge/ctl/human.hpp"
+#include "edge/ctl/json.hpp"
+
+namespace sluice::ctl {
+namespace {
+
+using nlohmann::ordered_json;
+using vici::Message;
+
+constexpr auto kLook = std::chrono::milliseconds(300);
+constexpr std::uint64_t kYear = 366 * 86400;
+
+std::string text(const Message& row, std::string_view name) {
+  return escaped(row.get(name, "-"), 256);
+}
+std::uint64_t number(const Message& row, std::string_view name) {
+  return row.number(name).value_or(0);
+}
+bool yes(const Message& row, std::string_view name) {
+  return row.get(name) == "yes";
+}
+
+std::string score_text(std::uint64_t milli) {
+  const auto fraction = std::to_string(milli % 1000);
+  return std::to_string(milli / 1000) + "." + std::string(3 - fraction.size(), '0') + fraction;
+}
+
+Table agents_table(const Rows& rows) {
+  constexpr auto kRight = Align::kRight;
+  Table table({{"AGENT", Align::kLeft, 10, 8},
+               {"STATE", Align::kLeft, 9},
+               {"SCORE", kRight, 8},
+               {"TUNNELS", kRight, 7},
+               {"WEIGHT", kRight, 7},
+               {"HANDICAP", kRight, 4},
+               {"BUSY", kRight, 6},
+               {"PACKETS/S", kRight, 4},
+               {"RADIUS", kRight, 4},
+               {"FREE IPS", kRight, 3},
+               {"WHY NOT", Align::kLeft, 9, 12}});
+  for (const auto& row : rows) {
+    const bool chosen = yes(row, "chosen"), in = yes(row, "eligible");
+    const std::string state = chosen ? "chosen" : in ? (yes(row, "spare") ? "spare" : "in") : "out";
+    table.add({{text(row, "name")},
+               {state, chosen ? Colour::kGood
+                       : in   ? Colour::kNone
+                              : Colour::kWarning},
+               {score_text(number(row, "score-milli"))},
+               {text(row, "tunnels")},
+               {text(row, "weight")},
+               {text(row, "handicap")},
+               {permille_text(number(row, "busy-permille"))},
+               {count_text(number(row, "packets-per-second"))},
+               {number(row, "radius-ms") == 0 ? "-" : delay_text(number(row, "radius-ms") * 1000)},
+               {text(row, "free-addresses")},
+               {in ? "" : text(row, "why")}});
+  }
+  return table;
+}
+
+std::string whom(const PlacementWords& words) {
+  return words.agent.empty() ? "this edge" : escaped(words.agent);
+}
+
+Message order(const PlacementWords& words) {
+  Message out;
+  out.add("kind", words.agent.empty() ? "edge" : "agent");
+  if (!words.agent.empty()) out.add("name", words.agent);
+  return out;
+}
+
+/// The one drain that is meant; nothing when it is not there.
+struct Progress {
+  std::optional<Message> row;
+  std::optional<vici::Error> error;
+};
+Progress look(const PlacementWords& words, const Conversation& with) {
+  Message arguments;
+  arguments.add("kind", words.agent.empty() ? "edge" : "agent");
+  if (!words.agent.empty()) arguments.add("agent", words.agent);
+  auto answer = with.ask("list-drains", "list-drain", std::move(arguments));
+  Progress out{.row = {}, .error = answer.error};
+  if (!answer.rows.empty()) out.row = std::move(answer.rows.front());
+  return out;
+}
+
+std::string progress_text(const PlacementWords& words, const Message& row) {
+  const auto tunnels = number(row, "tunnels");
+  if (tunnels == 0) return whom(words) + " is empty";
+  std::string out = whom(words) + ": " + std::to_string(tunnels) + " of " + text(row, "began-with") +
+                    " tunnels left, " + text(row, "sessions") + " sessions";
+  if (const auto ending = number(row, "ending"); ending > 0) out += ", " + std::to_string(ending) + " ending";
+  return out;
+}
+
+int wait_until_empty(const PlacementWords& words, const Conversation& with) {
+  std::string said;
+  for (;;) {
+    const auto now = look(words, with);
+    if (now.error) return with.complain(*now.error);
+    if (!now.row) {
+      with.to.error << "sluicectl: somebody undid it: " << whom(words) << " is in service\n";
+      return kFailed;
+    }
+    if (auto line = progress_text(words, *now.row); line != said && !with.json) {
+      with.to.out << line << "\n" << std::flush;
+      said = std::move(line);
+    }
+    if (number(*now.row, "tunnels") == 0) return kOk;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+void print_json(const Conversation& with, const std::string& schema, const std::string& key,
+                ordered_json value) {
+  ordered_json out;
+  out["schema"] = schema;
+  out[key] = std::move(value);
+  with.to.out << to_text(out);
+}
+
+int undo(const PlacementWords& words, const Conversation& with) {
+  const auto answer = with.ask("undrain", "", order(words));
+  if (answer.error) return with.complain(*answer.error);
+  if (with.json) {
+    print_json(with, "sluice.drain/1", "drain", nullptr);
+  } else {
+    with.to.out << whom(words) << " is in service again\n";
+  }
+  return kOk;
+}
+
+}  // namespace
+
+std::optional<std::uint32_t> seconds_of(std::string_view given) {
+  std::uint64_t value = 0;
+  const auto* last = given.data() + given.size();
+  const auto [end, error] = std::from_chars(given.data(), last, value);
+  const std::string_view unit(end, static_cast<std::size_t>(last - end));
+  const std::uint64_t factor = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+  if (error != std::errc() || factor == 0 || value > kYear / factor) return std::nullopt;
+  return static_cast<std::uint32_t>(value * factor);
+}
+
+void add_placement_commands(CLI::App& app, PlacementWords& words) {
+  auto* explain = app.add_subcommand("explain", "why something is so");
+  explain->require_subcommand(1);
+  auto* placement =
+      explain->add_subcommand("placement", "which agent a client would get, and why not another");
+  placement->add_option("identity", words.identity, "the client's IKE identity")->required();
+  placement->add_option("--listener", words.listener, "the listener it dials; main is [listen]");
+  placement->add_option("--client", words.client, "its public address");
+  placement->add_option("--host", words.host, "the host name that its L2TP tells");
+
+  app.add_subcommand("ready",
+                     "whether new clients should come here, for VRRP and the like: exit code 0 or 1");
+
+  auto* drain = app.add_subcommand("drain", "takes an agent or this edge out of service, gently");
+  drain->require_subcommand(1);
+  auto* agent = drain->add_subcommand("agent", "gives an agent no more tunnels");
+  agent->add_option("name", words.agent, "the agent's name")->required();
+  auto* edge = drain->add_subcommand("edge", "lets this edge say that it is not ready");
+  for (auto* command : {agent, edge}) {
+    command->add_option("--deadline", words.deadline,
+                        "when the last tunnel is to be gone, from now: 90, 90s, 5m, 2h; without, they end by "
+                        "themselves");
+    command->add_option("--kick-rate", words.kick_rate, "tunnels ended each second towards the deadline")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1000));
+    command->add_flag("--undo", words.undo, "puts it back in service");
+    command->add_flag("--wait", words.wait, "shows what is left and returns when nothing is");
+  }
+}
+
+int explain_placement(const PlacementWords& words, const Conversation& with) {
+  Message arguments;
+  arguments.add("identity", words.identity);
+  if (!words.listener.empty()) arguments.add("listener", words.listener);
+  if (!words.client.empty()) arguments.add("client", words.client);
+  if (!words.host.empty()) arguments.add("host", words.host);
+  const auto answer = with.ask("explain-placement", "placement-agent", std::move(arguments));
+  if (answer.error) return with.complain(*answer.error);
+  const bool chosen = !answer.last.get("chosen").empty();
+  if (with.json) {
+    ordered_json value;
+    for (const auto* key : {"chosen", "policy", "pool", "text"})
+      value[key] = escaped(answer.last.get(key), 1024);
+    value["rule"] = number(answer.last, "rule");
+    auto& agents = value["agents"] = ordered_json::array();
+    for (const auto& row : answer.rows) agents.push_back(to_json(row));
+    print_json(with, "sluice.placement/1", "placement", std::move(value));
+  } else {
+    with.show(agents_table(answer.rows), "agents");
+    with.to.out << escaped(answer.last.get("text"), 1024) << "\n";
+  }
+  return chosen ? kOk : kFailed;
+}
+
+int drain(const PlacementWords& words, const Conversation& with) {
+  if (words.undo) return undo(words, with);
+  auto arguments = order(words);
+  if (!words.deadline.empty()) {
+    const auto seconds = seconds_of(words.deadline);
+    if (!seconds) {
+      with.to.error
+          << "sluicectl: --deadline is a time from now, such as 90, 90s, 5m or 2h; a year at most\n";
+      return kUsage;
+    }
+    arguments.add("deadline", *seconds);
+  }
+  arguments.add("kick-rate", words.kick_rate);
+  const auto answer = with.ask("drain", "", std::move(arguments));
+  if (answer.error) return with.complain(*answer.error);
+  if (!with.json) with.to.out << whom(words) << " is being drained\n" << std::flush;
+  const int code = words.wait ? wait_until_empty(words, with) : kOk;
+  const auto now = look(words, with);
+  if (now.error) return with.complain(*now.error);
+  if (with.json) {
+    print_json(with, "sluice.drain/1", "drain", now.row ? to_json(*now.row) : ordered_json(nullptr));
+  } else if (now.row && !words.wait) {
+    with.to.out << progress_text(words, *now.row) << "\n";
+  }
+  return code;
+}
+
+int ready(const Conversation& with) {
+  const auto answer = with.ask("stats", "", {});
+  if (answer.error) return with.complain(*answer.error);
+  const bool is_ready = yes(answer.last, "ready");
+  if (with.json) {
+    print_json(with, "sluice.ready/1", "ready",
+               {{"ready", is_ready},
+                {"draining", yes(answer.last, "draining")},
+                {"reason", escaped(answer.last.get("not-ready"), 1024)}});
+  } else if (is_ready) {
+    with.to.out << "ready\n";
+  } else {
+    with.to.error << "sluicectl: not ready: " << escaped(answer.last.get("not-ready"), 1024) << "\n";
+  }
+  return is_ready ? kOk : kFailed;
+}
+
+Table drains_table(const Rows& rows, std::uint64_t now) {
+  constexpr auto kRight = Align::kRight;
+  Table table({{"DRAINED", Align::kLeft, 10, 8},
+               {"STATE", Align::kLeft, 9},
+               {"LEFT", kRight, 9},
+               {"OF", kRight, 6},
+               {"SESSIONS", kRight, 7},
+               {"ENDING", kRight, 5},
+               {"SINCE", kRight, 4},
+               {"DEADLINE", kRight, 8},
+               {"PER S", kRight, 3}});
+  for (const auto& row : rows) {
+    const auto since = number(row, "since"), deadline = number(row, "deadline");
+    const auto state = text(row, "state");
+    table.add({{text(row, "kind") == "edge" ? "(this edge)" : text(row, "agent")},
+               {state, state == "empty" ? Colour::kGood : Colour::kWarning},
+               {text(row, "tunnels")},
+               {text(row, "began-with")},
+               {text(row, "sessions")},
+               {text(row, "ending")},
+               {duration_text(now > since ? now - since : 0)},
+               {deadline == 0    ? "none"
+                : deadline > now ? "in " + duration_text(deadline - now)
+                                 : "over"},
+               {text(row, "kick-rate")}});
+  }
+  return table;
+}
+
+}  // namespace sluice::ctl
