@@ -440,6 +440,8 @@ void Edge::take(Event event) {
     probes_->on_packet(*arrived);
   } else if (const auto* carrier = std::get_if<PathCarrier>(&event)) {
     backends_->on_path_carrier(*carrier);
+  } else if (const auto* mtu = std::get_if<PathMtuFound>(&event)) {
+    backends_->on_path_mtu(*mtu);
   } else if (const auto* spent = std::get_if<PathSpent>(&event)) {
     backends_->on_path_spent(*spent);
   } else if (const auto* retired = std::get_if<PathRetired>(&event)) {

@@ -262,6 +262,7 @@ std::vector<DropView> Edge::all_drops() const {
     add_drops(out, "l2tp", pipeline.l2tp_drops(), [](l2tp::DropReason d) { return l2tp::to_string(d); });
     add_drops(out, "ike", pipeline.ike_drops(), [](IkeDrop d) { return name_of(d); });
     add_count(out, "relay", "oversize-fragmented", pipeline.oversize().read());
+    add_count(out, "channel", "oversize-fragmented", pipeline.channel_oversize().read());
     add_count(out, "channel", "data-link-queue-full", worker->exchange().dropped_out());
     const auto& ports = worker->ports();
     for (const auto& port : ports.ike) add_port_drops(out, "udp-ike", port.counts());

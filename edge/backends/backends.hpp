@@ -14,6 +14,7 @@
 #include "base/ids.hpp"
 #include "base/time.hpp"
 #include "edge/dataplane/messages.hpp"
+#include "proto/channel/path_mtu.hpp"
 #include "edge/placement/former_agents.hpp"
 #include "edge/placement/settings.hpp"
 #include "proto/transport/channel_listener.hpp"
@@ -50,6 +51,7 @@ struct Backend {
   channel::CarrierMode carrier = channel::CarrierMode::kUdp;  ///< agreed on
   std::uint32_t paths = 0;                                    ///< pairs of workers
   std::uint32_t stream_paths = 0;  ///< of them, those whose data goes by TLS for now
+  std::uint16_t path_mtu = channel::PathMtu::kSizes[0];  ///< largest IP packet that UDP carries whole
   bool data_link = false;          ///< the TLS data link is up
   std::uint32_t epoch = 1;         ///< of the data keys
   Instant renewed_at{};            ///< when that began
@@ -120,6 +122,7 @@ class Backends final : public transport::EdgeChannelHandler {
   /// A data worker's frames for an agent's TLS data link.
   void send_frames(BackendId id, Bytes records, std::size_t frames);
   void on_path_carrier(const PathCarrier& event);
+  void on_path_mtu(const PathMtuFound& event);
   void on_path_spent(const PathSpent& event);
   /// Now and then: renews keys.
   void tick();

@@ -82,6 +82,14 @@ void Backends::on_path_carrier(const PathCarrier& event) {
        {"cause", event.stream ? "UDP brings nothing from the agent, or nothing to it" : "UDP works again"}});
 }
 
+void Backends::on_path_mtu(const PathMtuFound& event) {
+  auto* backend = find(event.backend);
+  // The paths of one agent go the same way.
+  if (backend == nullptr || std::exchange(backend->path_mtu, event.size) == event.size) return;
+  app::log_warning("path MTU of the data carrier changed",
+                   {{"agent", backend->name}, {"bytes", std::to_string(event.size)}});
+}
+
 void Backends::on_path_spent(const PathSpent& event) {
   if (auto* backend = find(event.backend)) backend->spent = true;
 }

@@ -7,8 +7,6 @@
 namespace sluice::edge {
 namespace {
 
-constexpr std::size_t kIpv4Header = 20, kIpv6Header = 40;
-
 std::uint32_t add_words(std::uint32_t sum, Bytes bytes) {
   for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) sum += load_be16(bytes.data() + i);
   if (bytes.size() % 2 != 0) sum += std::uint32_t{bytes.back()} << 8;
@@ -83,6 +81,12 @@ void Pipeline::take_frame(PathEpoch& epoch, const esp::OpenJob& job, const trans
     // What came by TLS says nothing of UDP.
     if (!frame->is_hello || stream || !path.health) return;
     path.health->on_hello(frame->hello, now);
+    if (path.mtu->on_seen(frame->hello.probe_seen, now)) {
+      const auto headers =
+          (path.agent.address.is_v6() ? kIpv6Header : kIpv4Header) + std::uint32_t{kUdpHeader};
+      path.limit = path.mtu->size() - headers;
+      emit_(PathMtuFound{path.key.first, path.mtu->size()});
+    }
     return follow_health(path);
   }
   auto* relay = relay_table_.find(frame->relay.value());

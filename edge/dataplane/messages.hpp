@@ -224,6 +224,11 @@ struct PathCarrier {
   BackendId backend;
   bool stream = false;
 };
+/// The largest IP packet that gets through a path to the agent whole.
+struct PathMtuFound {
+  BackendId backend;
+  std::uint16_t size = 0;
+};
 /// A path's keys have worked as much as they are to.
 struct PathSpent {
   BackendId backend;
@@ -233,7 +238,8 @@ struct PathRetired {
   Spi to_edge;
 };
 
-using Event = std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired,
-                           SequenceLow, FarewellDone, ProbeArrived, PathCarrier, PathSpent, PathRetired>;
+using Event =
+    std::variant<std::monostate, IkeArrived, SccrqArrived, TunnelObserved, PeerMoved, SaExpired, SequenceLow,
+                 FarewellDone, ProbeArrived, PathCarrier, PathMtuFound, PathSpent, PathRetired>;
 
 }  // namespace sluice::edge

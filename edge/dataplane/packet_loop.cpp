@@ -120,6 +120,11 @@ void PacketLoop::send() {
       ++from;
       continue;
     }
+    if (first.exit == Exit::kAgentWhole) {
+      ports_.channel.front().send_whole(first.packet);
+      ++from;
+      continue;
+    }
     std::size_t to = from;
     run_.clear();
     const auto same = [&](const Outgoing& other) {

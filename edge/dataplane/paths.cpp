@@ -12,6 +12,7 @@ namespace {
 /// agent may still send on it, or packets be under way.
 constexpr Duration kSwitchAfter = std::chrono::milliseconds(300);
 constexpr Duration kOldEpoch = std::chrono::seconds(5);
+constexpr std::size_t kProbesInTick = 32;
 
 }  // namespace
 
@@ -33,7 +34,10 @@ void Pipeline::apply_one(AddPath& command, Instant now, OutgoingBatch&) {
     slot->local = command.local;
     slot->carrier = command.carrier;
     slot->stream = command.carrier == channel::CarrierMode::kTls;
-    if (command.carrier == channel::CarrierMode::kAuto) slot->health.emplace(now);
+    if (command.carrier == channel::CarrierMode::kAuto) {
+      slot->health.emplace(now);
+      slot->mtu.emplace(now);
+    }
   }
   auto& path = *slot;
   if (path.switch_at) path.send_on_newest(now, kOldEpoch);
@@ -79,10 +83,13 @@ void Pipeline::retire_epochs(PathState& path, Instant now) {
 
 void Pipeline::tick_paths(Instant now, OutgoingBatch& out) {
   path_tick_.reset();
+  std::size_t probes = 0;
   for (const auto& [key, path] : paths_) {
     if (path->switch_at && *path->switch_at <= now) path->send_on_newest(now, kOldEpoch);
     if (path->epochs.size() > 1) retire_epochs(*path, now);
     if (path->health) say_hello(*path, now, out);
+    // As many as there are buffers for; the others have their turn in the next.
+    if (path->mtu && probes < kProbesInTick && probe_mtu(*path, now, out)) ++probes;
     if (path->health || path->epochs.size() > 1) path_tick_ = now + channel::kHelloInterval;
   }
 }
@@ -90,16 +97,42 @@ void Pipeline::tick_paths(Instant now, OutgoingBatch& out) {
 void Pipeline::say_hello(PathState& path, Instant now, OutgoingBatch& out) {
   if (std::exchange(path.heard, false)) path.health->on_traffic(now);
   const auto hello = path.health->tick(now);
+  path.hears = hello.heard;
   follow_health(path);
   constexpr std::size_t kHead = esp::kMaxHeadroom, kSize = channel::kRelayHeader + channel::kHelloBytes;
   MutableBytes buffer(path.hello_room);
   channel::put_relay_header(buffer.data() + kHead, RelayId());
   channel::write_hello(hello, buffer.subspan(kHead + channel::kRelayHeader, channel::kHelloBytes));
+  send_hello(path, esp::PacketBuffer::within(buffer, kHead, kSize), Exit::kAgent, out);
+}
+
+void Pipeline::send_hello(PathState& path, esp::PacketBuffer hello, Exit exit, OutgoingBatch& out) {
   auto& work = *work_;
-  work.targets[work.seals] = {path.agent, path.local, Exit::kAgent, nullptr, path.key.first};
-  work.seal[work.seals++].set(*path.out, esp::PacketBuffer::within(buffer, kHead, kSize),
-                              channel::kNextHeaderRelay);
+  work.targets[work.seals] = {
+      .remote = path.agent, .local = path.local, .exit = exit, .backend = path.key.first};
+  work.seal[work.seals++].set(*path.out, hello, channel::kNextHeaderRelay);
   seal_to_agents(out);
+}
+
+/// A hello that is padded so that its IP packet has the size in question.
+bool Pipeline::probe_mtu(PathState& path, Instant now, OutgoingBatch& out) {
+  if (path.stream) {
+    path.mtu->pause();
+    return false;
+  }
+  const auto probe = path.mtu->poll(now);
+  if (!probe) return false;
+  // RFC 4303 §2: header, IV, pad length and next header, ICV; the text is padded to a multiple of four.
+  constexpr std::size_t kAround = esp::kEspHeaderSize + 8 + 16, kTrailer = 2;
+  const std::size_t headers = (path.agent.address.is_v6() ? kIpv6Header : kIpv4Header) + kUdpHeader;
+  const std::size_t size = (probe->size - headers - kAround) / 4 * 4 - kTrailer;
+  const auto buffer = work_->own_buffer();
+  constexpr std::size_t kRoom = 128;
+  channel::put_relay_header(buffer.data() + kRoom, RelayId());
+  channel::write_hello({.heard = path.hears, .probe = probe->number},
+                       buffer.subspan(kRoom + channel::kRelayHeader, size - channel::kRelayHeader));
+  send_hello(path, esp::PacketBuffer::within(buffer, kRoom, size), Exit::kAgentWhole, out);
+  return true;
 }
 
 void Pipeline::follow_health(PathState& path) {

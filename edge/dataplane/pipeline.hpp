@@ -32,6 +32,7 @@ enum class Exit : std::uint8_t {
   kClientRaw,
   kAgent,
   kAgentStream,  ///< by the agent's TLS data link
+  kAgentWhole,   ///< to be fragmented by nobody
 };
 
 struct Outgoing {
@@ -93,6 +94,8 @@ class Pipeline {
   const Counter& keepalives() const { return keepalives_; }
   /// Packets to clients that do not fit the MTU whole: sent, and fragmented by the kernel.
   const Counter& oversize() const { return oversize_; }
+  /// Packets to agents that are larger than what their path is known to pass whole: likewise.
+  const Counter& channel_oversize() const { return channel_oversize_; }
   std::string_view engine_name() const { return engine_->name(); }
   std::size_t inbound_sas() const { return inbound_.size(); }
   std::size_t relays() const { return relays_.size(); }
@@ -191,6 +194,8 @@ class Pipeline {
   void retire_epochs(PathState& path, Instant now);
   void tick_paths(Instant now, OutgoingBatch& out);
   void say_hello(PathState& path, Instant now, OutgoingBatch& out);
+  bool probe_mtu(PathState& path, Instant now, OutgoingBatch& out);
+  void send_hello(PathState& path, esp::PacketBuffer hello, Exit exit, OutgoingBatch& out);
   void follow_health(PathState& path);
   void report(const RelayState& relay, l2tp::Observation what);
   void say_farewell(RelayState& relay, Instant now, OutgoingBatch& out);
@@ -226,7 +231,7 @@ class Pipeline {
   CounterArray<esp::DropReason> client_esp_drops_, channel_esp_drops_;
   CounterArray<l2tp::DropReason> l2tp_drops_;
   CounterArray<IkeDrop> ike_drops_;
-  Counter keepalives_, oversize_;
+  Counter keepalives_, oversize_, channel_oversize_;
 };
 
 }  // namespace sluice::edge

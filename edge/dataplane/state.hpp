@@ -5,12 +5,14 @@
 #include "edge/dataplane/rate_budget.hpp"
 #include "edge/dataplane/routes.hpp"
 #include "proto/channel/path_health.hpp"
+#include "proto/channel/path_mtu.hpp"
 
 namespace sluice::edge {
 
 inline constexpr std::uint8_t kProtocolUdp = 17;
 inline constexpr std::uint16_t kL2tpPort = 1701;
 inline constexpr std::size_t kUdpHeader = 8;
+inline constexpr std::uint32_t kIpv4Header = 20, kIpv6Header = 40;
 
 struct Pipeline::PeerState {
   PeerId id;
@@ -49,8 +51,11 @@ struct Pipeline::PathState {
   esp::OutboundSa* out = nullptr;                  // of the epoch that is sent on
   std::optional<Instant> switch_at;                // when the newest is
   std::optional<channel::PathHealth> health;       // where the two choose between UDP and TLS
-  bool stream = false;                             // data goes by TLS
-  bool heard = false;                              // something came by UDP since the last tick
+  std::optional<channel::PathMtu> mtu;             // likewise
+  std::uint32_t limit = UINT32_MAX;  // the largest ESP packet that passes whole, as far as known
+  bool stream = false;               // data goes by TLS
+  bool hears = false;                // as the last hello said
+  bool heard = false;                // something came by UDP since the last tick
   // One for each path: all of them say hello in one batch.
   std::array<std::uint8_t,
              esp::kMaxHeadroom + channel::kRelayHeader + channel::kHelloBytes + esp::kMaxTailroom>
@@ -86,6 +91,7 @@ struct Pipeline::Workspace {
     Exit exit = Exit::kAgent;
     SaStats* stats = nullptr;
     BackendId backend{};  // towards an agent
+    std::uint32_t limit = UINT32_MAX;
   };
   std::array<esp::OpenJob, kMaxBurst> open;
   std::array<esp::SealJob, kMaxBurst> seal;

@@ -223,7 +223,8 @@ void Pipeline::queue_to_agent(RelayState& relay, esp::PacketBuffer packet) {
   auto& work = *work_;
   auto& target = work.targets[work.seals];
   const auto& path = *relay.path;
-  target = {path.agent, path.local, path.stream ? Exit::kAgentStream : Exit::kAgent, nullptr, path.key.first};
+  target = {path.agent, path.local,     path.stream ? Exit::kAgentStream : Exit::kAgent,
+            nullptr,    path.key.first, path.limit};
   work.seal[work.seals++].set(*path.out, packet, channel::kNextHeaderRelay);
 }
 
@@ -240,6 +241,8 @@ void Pipeline::seal_to_agents(OutgoingBatch& out) {
       channel_esp_drops_.add(job.result);
       continue;
     }
+    if (job.packet.length > target.limit && target.exit == Exit::kAgent) [[unlikely]]
+      channel_oversize_.add();
     out.add(target.exit, {job.packet.bytes(), target.remote, target.local}, target.backend);
   }
   work.seals = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/app/log.hpp"
+#include "proto/channel/data_frame.hpp"
 
 namespace sluice::edge {
 namespace {
@@ -12,7 +13,8 @@ using app::LogField;
 // A dead agent's clients are told over this time, so that they do not all redial at once.
 constexpr auto kFarewellSpread = std::chrono::seconds(2);
 // UDP, the largest L2TP data header without sequence numbers, PPP address, control and protocol.
-constexpr std::size_t kPppOverhead = 8 + 8 + 4;
+constexpr std::size_t kUdpHeader = 8;
+constexpr std::size_t kPppOverhead = kUdpHeader + 8 + 4;
 // How often all tunnels are looked through.
 constexpr auto kSweep = std::chrono::seconds(1);
 
@@ -110,12 +112,19 @@ TunnelId Relays::free_tunnel_id(PeerId peer) const {
   }
 }
 
-std::uint16_t Relays::ppp_mtu(const Peer& peer) const {
+std::uint16_t Relays::ppp_mtu(const Peer& peer, const Backend& backend) const {
   if (peer.children.empty()) return 0;
   const auto& child = peer.children.back();
-  const auto payload = esp::max_payload(
+  auto payload = esp::max_payload(
       esp::suite(child.suite),
       {.mtu = context_.mtu, .ipv6 = peer.remote.address.is_v6(), .udp = child.udp_encapsulated});
+  // A way to the agent that is narrower than usual: a relay id stands there where UDP's header does here.
+  if (backend.path_mtu < channel::PathMtu::kSizes[0]) {
+    const auto relayed =
+        esp::max_payload(esp::suite(esp::SuiteId::kAesGcm128),
+                         {.mtu = backend.path_mtu, .ipv6 = backend.remote.address.is_v6(), .udp = true});
+    payload = std::min(payload, relayed + kUdpHeader - channel::kRelayHeader);
+  }
   return payload <= kPppOverhead ? std::uint16_t{0}
                                  : narrow<std::uint16_t>(payload - kPppOverhead).value_or(0);
 }
@@ -140,7 +149,7 @@ void Relays::place(Relay& relay) {
     if (!peer.children.empty()) open.cipher = esp::suite(peer.children.back().suite).name;
     open.correlation_id = relay.correlation_id;
     open.l2tp_port = relay.client_port;
-    open.ppp_mtu = ppp_mtu(peer);
+    open.ppp_mtu = ppp_mtu(peer, backend);
     if (backend.channel->open_tunnel(open)) {
       ++backend.placed;
       ++backend.unreported;

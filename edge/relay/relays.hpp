@@ -170,7 +170,7 @@ class Relays {
   Relay* find(RelayId id);
   Relay* find(const Backend& backend, RelayId id);
   TunnelId free_tunnel_id(PeerId peer) const;
-  std::uint16_t ppp_mtu(const Peer& peer) const;
+  std::uint16_t ppp_mtu(const Peer& peer, const Backend& backend) const;
 
   RelaysContext context_;
   std::uint32_t next_id_ = 1;

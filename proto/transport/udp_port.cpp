@@ -207,6 +207,32 @@ std::size_t UdpPort::send_burst(std::span<const TxPacket> packets) {
   return state_->sender->send(packets);
 }
 
+bool UdpPort::send_whole(const TxPacket& packet) {
+  const int fd = state_->fd.get();
+  const bool v6 = state_->v6;
+  const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
+  static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
+  int before = 0;
+  socklen_t length = sizeof before;
+  // With DF, and whatever the kernel believes of the path.
+  if (::getsockopt(fd, level, name, &before, &length) != 0 || !set_option(fd, level, name, IP_PMTUDISC_PROBE))
+    return false;
+  if (v6) set_option(fd, level, IPV6_DONTFRAG, 1);
+  sockaddr_storage to;
+  ControlRoom room;
+  iovec vector{const_cast<std::uint8_t*>(packet.data.data()), packet.data.size()};
+  msghdr header{};
+  header.msg_name = &to;
+  header.msg_namelen = to_sockaddr(packet.remote, to);
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  write_control(header, room, packet.local == state_->local.address ? IpAddress() : packet.local, 0);
+  const bool sent = ::sendmsg(fd, &header, MSG_DONTWAIT) >= 0;
+  set_option(fd, level, name, before);
+  if (v6) set_option(fd, level, IPV6_DONTFRAG, 0);
+  return sent;
+}
+
 std::string_view to_string(PortCount which) {
   switch (which) {
     case PortCount::kPacketsIn:

@@ -65,6 +65,10 @@ class UdpPort {
   /// segmented datagram; order is kept. Gives the number sent; the others are dropped and counted.
   std::size_t send_burst(std::span<const TxPacket> packets);
 
+  /// One packet that nobody may fragment, for probes: a few system calls. False: it is larger than the link
+  /// takes, or could not be sent; not counted.
+  bool send_whole(const TxPacket& packet);
+
   const CounterArray<PortCount>& counts() const;
   /// The kernel segments what we send.
   bool segmenting() const;

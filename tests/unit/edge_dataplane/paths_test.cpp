@@ -1,4 +1,6 @@
 // Data paths to agents: key epochs that overlap, UDP that breaks and comes back, and strangers' datagrams.
+#include <set>
+
 #include "proto/channel/data_keys.hpp"
 #include "proto/channel/path_health.hpp"
 #include "tests/unit/edge_dataplane/world.hpp"
@@ -59,7 +61,8 @@ class Paths {
   }
   ByteVector hello(std::size_t epoch, bool heard) {
     ByteVector payload(channel::kRelayHeader + channel::kHelloBytes);
-    channel::write_hello({.heard = heard}, MutableBytes(payload).subspan(channel::kRelayHeader));
+    channel::write_hello({.heard = heard, .probe_seen = probe_seen},
+                         MutableBytes(payload).subspan(channel::kRelayHeader));
     return seal(epoch, payload);
   }
   void receive(Bytes packet, bool stream = false, const char* from = "10.0.0.2:4601") {
@@ -69,7 +72,7 @@ class Paths {
     note(out);
   }
   /// Something from the probe towards the agent.
-  void send() { apply(SendProbe{kRelay, kL2tp}); }
+  void send(const ByteVector& l2tp = kL2tp) { apply(SendProbe{kRelay, l2tp}); }
 
   /// Time goes by; with `answers` the agent says hello by UDP.
   void pass(Duration span, bool answers, bool heard = true) {
@@ -120,6 +123,9 @@ class Paths {
  public:
   std::vector<Epoch> epochs;
   std::vector<Sent> sent;
+  std::size_t passes = 1500;
+  std::uint32_t probe_seen = 0;
+  std::set<std::size_t> sizes;  // of packets that nobody may fragment
   Instant now{std::chrono::hours(1)};
   const Endpoint agent = endpoint("10.0.0.2:4601");
   const Pipeline& pipeline() const { return pipeline_; }
@@ -142,6 +148,10 @@ class Paths {
       ASSERT_TRUE(job.ok());
       const auto frame = channel::parse_data_frame(job.next_header, job.packet.mutable_bytes());
       ASSERT_TRUE(frame);
+      // What an agent behind a way of that MTU sees.
+      const auto size = outgoing.packet.data.size() + 20 + 8;
+      if (outgoing.exit == Exit::kAgentWhole) sizes.insert(size);
+      if (frame->is_hello && frame->hello.probe != 0 && size <= passes) probe_seen = frame->hello.probe;
       sent.push_back({outgoing.exit, epoch, frame->is_hello, outgoing.packet.remote});
     }
   }
@@ -236,6 +246,25 @@ TEST(EdgePaths, ConfiguredTlsNeedsNoHellos) {
   EXPECT_FALSE(paths.pipeline().next_timeout());
   paths.send();
   EXPECT_EQ(paths.sent.back().exit, Exit::kAgentStream);
+  EXPECT_TRUE(paths.events<PathCarrier>().empty());
+}
+
+TEST(EdgePaths, ANarrowWayIsFoundAndWhatDoesNotFitIsCounted) {
+  Paths paths(channel::CarrierMode::kAuto);
+  paths.pass(seconds(5), true);
+  EXPECT_TRUE(paths.events<PathMtuFound>().empty()) << "as usual";
+  ASSERT_EQ(paths.sizes.size(), 1U);
+  EXPECT_LE(*paths.sizes.begin(), 1500U);
+  EXPECT_GT(*paths.sizes.begin(), 1496U);
+  paths.passes = 1400;
+  paths.pass(seconds(30), true);
+  const auto found = paths.events<PathMtuFound>();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].size, 1380);
+  EXPECT_EQ(paths.pipeline().channel_oversize().read(), 0U);
+  paths.send(ByteVector(1330, 0));
+  EXPECT_EQ(paths.pipeline().channel_oversize().read(), 1U);
+  EXPECT_EQ(paths.sent.back().exit, Exit::kAgent) << "it goes all the same, in fragments";
   EXPECT_TRUE(paths.events<PathCarrier>().empty());
 }
 
