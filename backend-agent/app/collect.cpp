@@ -97,7 +97,7 @@ std::string Agent::status() const {
 
 void Agent::collect(Page& page) const {
   page.add(common("sluice_build_info"), {"sluice-agent", SLUICE_VERSION, config_.name}, 1);
-  page.add(common("sluice_draining"), stopping_ ? 1 : 0);
+  page.add(common("sluice_draining"), stopping_ || draining_ ? 1 : 0);
   page.add(common("sluice_workers"), number(workers_->size()));
   for (std::uint32_t i = 0; i < workers_->size(); ++i)
     add_worker(page, std::to_string(i), *workers_->each()[i], *engines_[i]);

@@ -162,6 +162,7 @@ std::size_t Edge::agents_ready() const {
 
 void Edge::collect(Page& page) const {
   page.add(common("sluice_build_info"), {"sluice-edge", kVersion, config_.name}, 1);
+  page.add(common("sluice_draining"), draining_->drains_edge() ? 1 : 0);
   page.add(common("sluice_workers"), number(worker_count_));
   for (std::size_t i = 0; i < workers_.size(); ++i) add_worker(page, *workers_[i], *engines_[i]);
   for (const auto& drop : all_drops())
