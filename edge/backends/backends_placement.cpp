@@ -15,10 +15,6 @@ constexpr double kFresh = 0.3;
 // Reports come each second.
 constexpr auto kLate = std::chrono::milliseconds(1500);
 
-double per_weight(const Candidate& agent) {
-  return static_cast<double>(agent.tunnels) / std::max(agent.weight, 1U);
-}
-
 }  // namespace
 
 void Backends::note_load(Backend& backend, const channel::LoadReport& load) {
@@ -65,15 +61,18 @@ std::vector<Candidate> Backends::candidates() const {
   return out;
 }
 
-/// How many tunnels it takes to be as loaded as the least loaded of the others.
+/// How many tunnels more it takes to have the score of the best of the others.
 double Backends::behind_the_others(const Backend& newcomer) const {
+  const auto& load = context_.placement.rules.load;
   std::optional<double> least;
   for (const auto& each : candidates()) {
     if (each.id == newcomer.id || !each.alive || each.draining || !each.speaks_l2tp) continue;
-    least = std::min(least.value_or(per_weight(each)), per_weight(each));
+    const auto theirs = score(each, load);
+    least = std::min(least.value_or(theirs), theirs);
   }
+  if (!least || load.sessions == 0) return 0;
   const auto own = candidate(newcomer);
-  return least.value_or(0) * own.weight - static_cast<double>(own.tunnels);
+  return (*least * own.weight - 1) * 100 / load.sessions - static_cast<double>(own.tunnels);
 }
 
 Decision Backends::place(PlacementRequest request) {

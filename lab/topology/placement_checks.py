@@ -176,6 +176,7 @@ def balance(lab: Lab, clients: int) -> str:
     fresh = Swarm(lab, late, 20, ["--identity", "%-e@example.net"], 2, "swarm-e", sources="10.9.0.0/16:4502-4503")
     fresh.wait_up(late / 10 + 30)
     eventually("every session at an agent", lambda: sum(shares(lab).values()) >= clients // 2 + late, 10)
+    report.block("sluicectl explain placement somebody@example.net", lab.edge.ctl("explain", "placement", "somebody@example.net"))
     after = shares(lab)
     got = after[one.name]
     demand(0 < got <= late * 0.6, f"of {late} new clients the newcomer {one.name} got {got}: {after}, before {before}")
