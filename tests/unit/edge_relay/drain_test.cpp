@@ -223,10 +223,11 @@ TEST_F(Placed, SessionsOfOtherEdgesCount) {
 }
 
 TEST_F(Placed, AChannelThatComesAndGoesTakesItsAgentOutOfRotation) {
-  t.add_agent("steady", 1);
+  auto& steady = t.add_agent("steady", 1);
   for (int i = 0; i < 3; ++i) {
     t.lose_agent(t.add_agent("flapping", 100, 7));
     t.now += seconds(1);
+    t.agent_says(steady, channel::LoadReport{.free_addresses = channel::kNoAddressLimit});
   }
   t.add_agent("flapping", 100, 7);
   EXPECT_EQ(chosen(), "steady");
