@@ -61,12 +61,13 @@ std::vector<Candidate> Backends::candidates() const {
   return out;
 }
 
-/// How many tunnels more it takes to have the score of the best of the others.
+/// How many tunnels more it takes to have the score of the best of the others that take the same clients.
 double Backends::behind_the_others(const Backend& newcomer) const {
   const auto& load = context_.placement.rules.load;
   std::optional<double> least;
   for (const auto& each : candidates()) {
     if (each.id == newcomer.id || !each.alive || each.draining || !each.speaks_l2tp) continue;
+    if (!share_pool(context_.placement.rules, each.name, newcomer.name)) continue;
     const auto theirs = score(each, load);
     least = std::min(least.value_or(theirs), theirs);
   }

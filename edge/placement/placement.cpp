@@ -104,6 +104,12 @@ void choose(Decision& decision, const std::vector<Scored>& tier, const Placement
 
 }  // namespace
 
+bool share_pool(const PlacementRules& rules, std::string_view a, std::string_view b) {
+  return (belongs(rules, nullptr, a) && belongs(rules, nullptr, b)) ||
+         std::ranges::any_of(rules.pools,
+                             [&](const Pool& each) { return is_member(each, a) && is_member(each, b); });
+}
+
 std::string_view name_of(Policy policy) {
   return std::ranges::find(kNames, policy, &Name::policy)->name;
 }

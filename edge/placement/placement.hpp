@@ -147,6 +147,9 @@ struct Decision {
 Decision decide(const PlacementRules& rules, const PlacementRequest& request,
                 std::span<const Candidate> agents, Turns& turns, RandomSource& random);
 
+/// Whether there are clients that both may get.
+bool share_pool(const PlacementRules& rules, std::string_view a, std::string_view b);
+
 /// Case does not count; * is any text, ? any character. Takes time in proportion to the product of the sizes.
 bool matches(std::string_view pattern, std::string_view text);
 bool in_realm(std::string_view identity, std::string_view realm);

@@ -265,6 +265,13 @@ TEST_F(Pools, TheSpareIsAskedWhenThePoolCanTakeNothing) {
   EXPECT_FALSE(decide(f, bob).chosen) << "never those of other pools";
 }
 
+TEST_F(Pools, TellWhoTakesTheSameClients) {
+  EXPECT_TRUE(share_pool(f.rules, "agent1", "agent2"));
+  EXPECT_FALSE(share_pool(f.rules, "agent1", "agent3"));
+  EXPECT_FALSE(share_pool(f.rules, "agent3", "agent4"));
+  EXPECT_TRUE(share_pool(f.rules, "agent4", "agent5")) << "no pool names either";
+}
+
 TEST_F(Pools, ADefaultPoolTakesTheOthers) {
   f.rules.default_pool = "staff";
   EXPECT_EQ(decide(f, {.identity = "anybody"}).chosen, BackendId(1));
