@@ -222,6 +222,22 @@ TEST_F(Placed, SessionsOfOtherEdgesCount) {
   }
 }
 
+TEST_F(Placed, AnAgentThatCallsItselfIdleGetsNoMoreThanItsShare) {
+  auto& liar = t.add_agent("liar");
+  auto& honest = t.add_agent("honest");
+  int got = 0;
+  for (std::uint32_t i = 1; i <= 40; ++i) {
+    const bool to_liar = dial(i, "client" + std::to_string(i)) == "liar";
+    got += to_liar ? 1 : 0;
+    accept();
+    t.agent_says(liar, channel::LoadReport{.free_addresses = channel::kNoAddressLimit});
+    t.agent_says(honest, channel::LoadReport{.sessions = i - static_cast<std::uint32_t>(got),
+                                             .free_addresses = channel::kNoAddressLimit});
+  }
+  EXPECT_LE(got, 20) << "the edge knows what it placed";
+  EXPECT_GE(got, 15);
+}
+
 TEST_F(Placed, AChannelThatComesAndGoesTakesItsAgentOutOfRotation) {
   auto& steady = t.add_agent("steady", 1);
   for (int i = 0; i < 3; ++i) {
