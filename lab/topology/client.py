@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from . import network
 from .guest import Guest
-from .process import LineLog
+from .process import LineLog, eventually
 from .report import Failed, demand
 
 PSK = "correct-horse-battery-staple-lab"
 CHARON = "/usr/lib/ipsec/charon"
+XL2TPD = ["/usr/sbin/xl2tpd", "-D"]
 
 # What --cipher names: the child SA's proposal.
 CIPHERS = {
@@ -164,7 +165,7 @@ echo "down $1" >/run/lab.events
 def start_daemons(guest: Guest) -> tuple[LineLog, LineLog]:
     """charon with its configuration loaded, and xl2tpd; what they say."""
     charon = guest.start("charon", [CHARON])
-    xl2tpd = guest.start("xl2tpd", ["/usr/sbin/xl2tpd", "-D"])
+    xl2tpd = guest.start("xl2tpd", XL2TPD)
     charon.wait(r"spawning \d+ worker threads", 30)
     code, text = 1, ""
     for _ in range(50):  # the vici socket follows the workers by a moment
@@ -248,11 +249,13 @@ class Client:
         return words[-1] if words else text.strip().splitlines()[-1]
 
     def _start_anew(self) -> int:
-        """xl2tpd keeps a call for ever whose CDN comes as its pppd ends. The tunnel's end frees it; gives the mark of the new dial."""
-        before = self.xl2tpd.mark()
-        self.guest.write("/run/xl2tpd/l2tp-control", f"d {self.lac}\n")
-        self.xl2tpd.wait(r"Connection \d+ closed", 10, before)
+        """xl2tpd keeps a call for ever whose CDN comes as its pppd ends, and calls in a tunnel that it is closing. Another xl2tpd knows
+        of neither; gives the mark of its dial."""
+        self.guest.kill("xl2tpd")
+        eventually("the end of xl2tpd", lambda: self.xl2tpd.ended is not None, 10)
         mark = self.xl2tpd.mark()
+        self.guest.start("xl2tpd", XL2TPD)
+        self.xl2tpd.wait(r"Listening on IP address", 10, mark)
         self.guest.write("/run/xl2tpd/l2tp-control", f"c {self.lac}\n")
         return mark
 

@@ -92,6 +92,7 @@ class Guest:
 
     def start(self, name: str, argv: Sequence[str], env: dict[str, str] | None = None) -> LineLog:
         log = self.log(name)
+        log.ended = None  # of one that bore the name before
         self._good("start", name=name, argv=list(argv), env=env or {})
         return log
 
