@@ -77,6 +77,7 @@ class Fall:
     name: str
     go: Callable[[Lab, AgentHost], None]
     come_back: Callable[[Lab, AgentHost], None]
+    notice: float = NOTICE
 
 
 def _cable(state: str) -> Callable[[Lab, AgentHost], None]:
@@ -91,6 +92,26 @@ def _come_back_anew(_lab: Lab, agent: AgentHost) -> None:
 KILLED = Fall("killed", lambda _lab, agent: agent.process.kill(signal.SIGKILL), _come_back_anew)
 FROZEN = Fall("frozen", lambda _lab, agent: agent.process.kill(signal.SIGSTOP), lambda _lab, agent: agent.process.kill(signal.SIGCONT))
 CUT_OFF = Fall("cut off", _cable("down"), _cable("up"))
+DEAF = """
+table ip deaf {
+  chain in {
+    type filter hook input priority 0
+    iifname core drop
+  }
+}
+"""
+
+
+def _deafen(lab: Lab, agent: AgentHost) -> None:
+    lab.spaces[agent.name].run(["nft", "-f", "-"], stdin=DEAF)
+
+
+def _hear(lab: Lab, agent: AgentHost) -> None:
+    lab.spaces[agent.name].run(["nft", "delete", "table", "ip", "deaf"])
+
+
+# What it says still arrives, until the kernel has sent as much as it may without an acknowledgement.
+ONE_WAY = Fall("cut off one way", _deafen, _hear, 5.0)
 
 
 def _with_guest(lab: Lab, agent: AgentHost, fall: Fall, swarm: Swarm) -> str:
@@ -119,9 +140,9 @@ def _fall(lab: Lab, swarm: Swarm, agent: AgentHost, fall: Fall) -> str:
     edge, mark = lab.edge.log.mark(), swarm.log.mark()
     began = time.monotonic()
     fall.go(lab, agent)
-    lab.edge.log.wait(rf"agent lost.*agent={agent.name}\b", NOTICE, edge)
+    lab.edge.log.wait(rf"agent lost.*agent={agent.name}\b", fall.notice, edge)
     noticed = time.monotonic() - began
-    swarm.wait_down(NOTICE, mark)
+    swarm.wait_down(fall.notice, mark)
     swarm.wait_up(BACK, swarm.log.mark() - 1, may_fail=True)
     back = time.monotonic() - began
     demand(back <= BACK, f"{agent.name} {fall.name}: its clients were back after {back:.1f} s only")
@@ -134,7 +155,7 @@ def _fall(lab: Lab, swarm: Swarm, agent: AgentHost, fall: Fall) -> str:
 
 
 def agent_dies(lab: Lab, clients: int) -> str:
-    """Agents are killed, frozen and cut off under a swarm and one real client: noticed in 3 s, all back in 10 s, others lose no ping."""
+    """Agents are killed, frozen and cut off, both ways and one, under a swarm and one real client: noticed in time, all back in 10 s, others lose no ping."""
     guest = lab.clients[0]
     guest.dial()
     first = lab.agent_of(guest)
@@ -142,7 +163,7 @@ def agent_dies(lab: Lab, clients: int) -> str:
     swarm = Swarm(lab, clients, max(60, clients / 3), ["--traffic", "ping", "--target", network.INSIDE_HOST, "--redial", str(REDIAL)])
     swarm.wait_up(60)
     report.good(f"{clients} clients and {guest.name} are up: {shares(lab)}")
-    falls = [_with_guest(lab, agent, fall, swarm) for agent, fall in ((first, KILLED), (second, FROZEN), (first, CUT_OFF))]
+    falls = [_with_guest(lab, agent, fall, swarm) for agent, fall in ((first, KILLED), (second, FROZEN), (first, CUT_OFF), (second, ONE_WAY))]
     result = swarm.finish(RESULT)
     calm, hit = result["echo"]["undisturbed"], result["echo"]["disturbed"]
     demand(calm["clients"] > 0 and calm["lost"] == 0, f"clients of {bystander.name} lost {calm['lost']} of {calm['sent']} pings")
