@@ -99,7 +99,7 @@ struct Config {
   bool hands_off() const { return handoff_server.port != 0; }
 
   std::filesystem::path users_file;  ///< may be empty where there is RADIUS
-  Filters filters;  ///< by name
+  Filters filters;                   ///< by name
   RadiusConfig radius;
   ThrottleConfig throttle;
   http::ListenAt metrics_listen;  ///< of /metrics, /healthz and /readyz; nowhere unless told

@@ -160,8 +160,7 @@ void Worker::apply(Command command, Instant now) {
     lns_.hold_channel(hold->channel);
     carrier_.remove(hold->channel);
   } else if (const auto* describe = std::get_if<DescribeTunnels>(&command)) {
-    emit(handoff_ ? handoff_->describe_tunnels(describe->channel)
-                  : lns_.describe_tunnels(describe->channel));
+    emit(handoff_ ? handoff_->describe_tunnels(describe->channel) : lns_.describe_tunnels(describe->channel));
   } else if (const auto* rebind = std::get_if<RebindTunnel>(&command)) {
     handoff_ ? handoff_->rebind(*rebind) : lns_.rebind(*rebind, now);
   } else if (handoff_) {

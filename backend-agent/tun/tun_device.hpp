@@ -23,7 +23,8 @@ struct TunOptions {
 
 class TunDevice {
  public:
-  /// Makes it, up, with address and routes. A route that the machine has already is an error. Errors name the step, the cause and what to do.
+  /// Makes it, up, with address and routes. A route that the machine has already is an error. Errors name the
+  /// step, the cause and what to do.
   static Result<TunDevice, std::string> open(const TunOptions& options);
   TunDevice(TunDevice&&) noexcept;
   TunDevice& operator=(TunDevice&&) noexcept;

@@ -14,9 +14,9 @@
 #include "base/ids.hpp"
 #include "base/time.hpp"
 #include "edge/dataplane/messages.hpp"
-#include "proto/channel/path_mtu.hpp"
 #include "edge/placement/former_agents.hpp"
 #include "edge/placement/settings.hpp"
+#include "proto/channel/path_mtu.hpp"
 #include "proto/transport/channel_listener.hpp"
 
 namespace sluice::edge {
@@ -50,16 +50,16 @@ struct Backend {
   std::uint32_t placed = 0;                                   ///< relays of this edge on it
   channel::CarrierMode carrier = channel::CarrierMode::kUdp;  ///< agreed on
   std::uint32_t paths = 0;                                    ///< pairs of workers
-  std::uint32_t stream_paths = 0;  ///< of them, those whose data goes by TLS for now
+  std::uint32_t stream_paths = 0;  ///< of them, those whose data goes by TLS, as UDP does not work
   std::uint16_t path_mtu = channel::PathMtu::kSizes[0];  ///< largest IP packet that UDP carries whole
-  bool data_link = false;          ///< the TLS data link is up
-  std::uint32_t epoch = 1;         ///< of the data keys
-  Instant renewed_at{};            ///< when that began
-  bool spent = false;              ///< its keys have worked enough
-  std::uint32_t unreported = 0;    ///< those of them that came after its latest report
-  bool load_known = false;         ///< it has reported
-  bool newcomer = false;           ///< not one that was cut off for a moment
-  double busy_permille = 0;        ///< of its busiest worker, smoothed
+  bool data_link = false;                                ///< the TLS data link is up
+  std::uint32_t epoch = 1;                               ///< of the data keys
+  Instant renewed_at{};                                  ///< when that began
+  bool spent = false;                                    ///< its keys have worked enough
+  std::uint32_t unreported = 0;                          ///< those of them that came after its latest report
+  bool load_known = false;                               ///< it has reported
+  bool newcomer = false;                                 ///< not one that was cut off for a moment
+  double busy_permille = 0;                              ///< of its busiest worker, smoothed
   bool cut_off = false;  ///< its channel ended without a goodbye: the agent may come back with its tunnels
   L2tpRecord l2tp{};
 

@@ -25,9 +25,9 @@ constexpr std::array kUnderstood{attr::kUserName,
                                  attr::kReplyMessage,
                                  attr::kClass,
                                  attr::kAcctTerminateCause};
-constexpr std::array kChangeable{attr::kSessionTimeout, attr::kIdleTimeout, attr::kSluiceRateUp,
-                                 attr::kSluiceRateDown, attr::kAcctInterimInterval,
-                                 attr::kClass, attr::kFilterId};
+constexpr std::array kChangeable{attr::kSessionTimeout, attr::kIdleTimeout,         attr::kSluiceRateUp,
+                                 attr::kSluiceRateDown, attr::kAcctInterimInterval, attr::kClass,
+                                 attr::kFilterId};
 
 std::optional<DynamicDrop> refusal_of(Proof proof) {
   switch (proof) {
