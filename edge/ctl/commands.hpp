@@ -9,6 +9,8 @@
 
 namespace sluice::ctl {
 
+inline constexpr const char* kDefaultSocket = "/run/sluice/edge.sock";
+
 /// What scripts may rely on (docs/operations-socket.md).
 enum ExitCode : int {
   kOk = 0,

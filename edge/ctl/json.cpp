@@ -92,4 +92,8 @@ std::string to_text(const ordered_json& value) {
   return value.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n";
 }
 
+std::string to_line(const ordered_json& value) {
+  return value.dump(-1, ' ', true, ordered_json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace sluice::ctl

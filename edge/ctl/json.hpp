@@ -10,5 +10,7 @@ namespace sluice::ctl {
 nlohmann::ordered_json to_json(const vici::Message& message);
 /// Indented, plain ASCII: what a peer chose cannot reach the terminal as control characters.
 std::string to_text(const nlohmann::ordered_json& value);
+/// The same on one line.
+std::string to_line(const nlohmann::ordered_json& value);
 
 }  // namespace sluice::ctl

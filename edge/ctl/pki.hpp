@@ -5,34 +5,29 @@
 #include <string>
 #include <vector>
 
-#include "edge/ctl/commands.hpp"
+#include "edge/ctl/command.hpp"
 #include "proto/pki/authority.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace sluice::ctl {
 
-class PkiCommands {
+class PkiCommand final : public Command {
  public:
-  /// Adds `pki` and its subcommands, which set this object: it outlives the parsing.
-  void add_to(CLI::App& app);
-  /// Does what the command line said; an exit code.
-  int run(bool json, const Surroundings& to) const;
+  CLI::App* add_to(CLI::App& app) override;
+  int run(const Conversation& with) override;
+  std::vector<std::string_view> schemas() const override { return {"sluice.pki/1"}; }
 
  private:
   using Authority = pki::Authority;
-  int init(bool json, const Surroundings& to) const;
-  int issue(bool json, const Surroundings& to) const;
-  int renew(bool json, const Surroundings& to) const;
-  int revoke(bool json, const Surroundings& to) const;
-  int list(bool json, const Surroundings& to) const;
-  int show(bool json, const Surroundings& to) const;
+  int init(const Conversation& with) const;
+  int issue(const Conversation& with) const;
+  int renew(const Conversation& with) const;
+  int revoke(const Conversation& with) const;
+  int list(const Conversation& with) const;
+  int show(const Conversation& with) const;
   std::chrono::days life(std::chrono::days usual) const;
-  std::optional<std::vector<IpAddress>> parsed_addresses(const Surroundings& to) const;
+  std::optional<std::vector<IpAddress>> parsed_addresses(const Conversation& with) const;
 
-  int (PkiCommands::*chosen_)(bool, const Surroundings&) const = nullptr;
+  int (PkiCommand::*chosen_)(const Conversation&) const = nullptr;
   std::string folder_ = "/etc/sluice/pki";
   std::string ca_name_ = "Sluice CA";
   std::string role_, name_, serial_;

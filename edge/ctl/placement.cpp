@@ -65,11 +65,11 @@ Table agents_table(const Rows& rows) {
   return table;
 }
 
-std::string whom(const PlacementWords& words) {
+std::string whom(const DrainWords& words) {
   return words.agent.empty() ? "this edge" : escaped(words.agent);
 }
 
-Message order(const PlacementWords& words) {
+Message order(const DrainWords& words) {
   Message out;
   out.add("kind", words.agent.empty() ? "edge" : "agent");
   if (!words.agent.empty()) out.add("name", words.agent);
@@ -81,7 +81,7 @@ struct Progress {
   std::optional<Message> row;
   std::optional<vici::Error> error;
 };
-Progress look(const PlacementWords& words, const Conversation& with) {
+Progress look(const DrainWords& words, const Conversation& with) {
   Message arguments;
   arguments.add("kind", words.agent.empty() ? "edge" : "agent");
   if (!words.agent.empty()) arguments.add("agent", words.agent);
@@ -91,7 +91,7 @@ Progress look(const PlacementWords& words, const Conversation& with) {
   return out;
 }
 
-std::string progress_text(const PlacementWords& words, const Message& row) {
+std::string progress_text(const DrainWords& words, const Message& row) {
   const auto tunnels = number(row, "tunnels");
   if (tunnels == 0) return whom(words) + " is empty";
   std::string out = whom(words) + ": " + std::to_string(tunnels) + " of " + text(row, "began-with") +
@@ -100,7 +100,7 @@ std::string progress_text(const PlacementWords& words, const Message& row) {
   return out;
 }
 
-int wait_until_empty(const PlacementWords& words, const Conversation& with) {
+int wait_until_empty(const DrainWords& words, const Conversation& with) {
   std::string said;
   for (;;) {
     const auto now = look(words, with);
@@ -118,19 +118,11 @@ int wait_until_empty(const PlacementWords& words, const Conversation& with) {
   }
 }
 
-void print_json(const Conversation& with, const std::string& schema, const std::string& key,
-                ordered_json value) {
-  ordered_json out;
-  out["schema"] = schema;
-  out[key] = std::move(value);
-  with.to.out << to_text(out);
-}
-
-int undo(const PlacementWords& words, const Conversation& with) {
+int undo(const DrainWords& words, const Conversation& with) {
   const auto answer = with.ask("undrain", "", order(words));
   if (answer.error) return with.complain(*answer.error);
   if (with.json) {
-    print_json(with, "sluice.drain/1", "drain", nullptr);
+    with.print("sluice.drain/1", {{"drain", nullptr}});
   } else {
     with.to.out << whom(words) << " is in service again\n";
   }
@@ -149,42 +141,55 @@ std::optional<std::uint32_t> seconds_of(std::string_view given) {
   return static_cast<std::uint32_t>(value * factor);
 }
 
-void add_placement_commands(CLI::App& app, PlacementWords& words) {
+CLI::App* ExplainCommand::add_to(CLI::App& app) {
   auto* explain = app.add_subcommand("explain", "why something is so");
   explain->require_subcommand(1);
+  examples(*explain, {"explain placement bob@example.net"});
   auto* placement =
       explain->add_subcommand("placement", "which agent a client would get, and why not another");
-  placement->add_option("identity", words.identity, "the client's IKE identity")->required();
-  placement->add_option("--listener", words.listener, "the listener it dials; main is [listen]");
-  placement->add_option("--client", words.client, "its public address");
-  placement->add_option("--host", words.host, "the host name that its L2TP tells");
-
-  app.add_subcommand("ready",
-                     "whether new clients should come here, for VRRP and the like: exit code 0 or 1");
-
-  auto* drain = app.add_subcommand("drain", "takes an agent or this edge out of service, gently");
-  drain->require_subcommand(1);
-  auto* agent = drain->add_subcommand("agent", "gives an agent no more tunnels");
-  agent->add_option("name", words.agent, "the agent's name")->required();
-  auto* edge = drain->add_subcommand("edge", "lets this edge say that it is not ready");
-  for (auto* command : {agent, edge}) {
-    command->add_option("--deadline", words.deadline,
-                        "when the last tunnel is to be gone, from now: 90, 90s, 5m, 2h; without, they end by "
-                        "themselves");
-    command->add_option("--kick-rate", words.kick_rate, "tunnels ended each second towards the deadline")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 1000));
-    command->add_flag("--undo", words.undo, "puts it back in service");
-    command->add_flag("--wait", words.wait, "shows what is left and returns when nothing is");
-  }
+  placement->add_option("identity", identity_, "the client's IKE identity")->required();
+  placement->add_option("--listener", listener_, "the listener it dials; main is [listen]");
+  placement->add_option("--client", client_, "its public address");
+  placement->add_option("--host", host_, "the host name that its L2TP tells");
+  examples(*placement, {"explain placement bob@example.net --client 198.51.100.7"});
+  return explain;
 }
 
-int explain_placement(const PlacementWords& words, const Conversation& with) {
+CLI::App* ReadyCommand::add_to(CLI::App& app) {
+  auto* ready = app.add_subcommand(
+      "ready", "whether new clients should come here, for VRRP and the like: exit code 0 or 1");
+  examples(*ready, {"ready"});
+  return ready;
+}
+
+CLI::App* DrainCommand::add_to(CLI::App& app) {
+  auto* drain = app.add_subcommand("drain", "takes an agent or this edge out of service, gently");
+  drain->require_subcommand(1);
+  examples(*drain, {"drain agent agent1 --deadline 10m --wait", "drain edge"});
+  auto* agent = drain->add_subcommand("agent", "gives an agent no more tunnels");
+  agent->add_option("name", words_.agent, "the agent's name")->required();
+  examples(*agent, {"drain agent agent1 --deadline 10m --wait", "drain agent agent1 --undo"});
+  auto* edge = drain->add_subcommand("edge", "lets this edge say that it is not ready");
+  examples(*edge, {"drain edge --deadline 2h --kick-rate 20", "drain edge --undo"});
+  for (auto* command : {agent, edge}) {
+    command->add_option("--deadline", words_.deadline,
+                        "when the last tunnel is to be gone, from now: 90, 90s, 5m, 2h; without, they end by "
+                        "themselves");
+    command->add_option("--kick-rate", words_.kick_rate, "tunnels ended each second towards the deadline")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1000));
+    command->add_flag("--undo", words_.undo, "puts it back in service");
+    command->add_flag("--wait", words_.wait, "shows what is left and returns when nothing is");
+  }
+  return drain;
+}
+
+int ExplainCommand::run(const Conversation& with) {
   Message arguments;
-  arguments.add("identity", words.identity);
-  if (!words.listener.empty()) arguments.add("listener", words.listener);
-  if (!words.client.empty()) arguments.add("client", words.client);
-  if (!words.host.empty()) arguments.add("host", words.host);
+  arguments.add("identity", identity_);
+  if (!listener_.empty()) arguments.add("listener", listener_);
+  if (!client_.empty()) arguments.add("client", client_);
+  if (!host_.empty()) arguments.add("host", host_);
   const auto answer = with.ask("explain-placement", "placement-agent", std::move(arguments));
   if (answer.error) return with.complain(*answer.error);
   const bool chosen = !answer.last.get("chosen").empty();
@@ -195,7 +200,7 @@ int explain_placement(const PlacementWords& words, const Conversation& with) {
     value["rule"] = number(answer.last, "rule");
     auto& agents = value["agents"] = ordered_json::array();
     for (const auto& row : answer.rows) agents.push_back(to_json(row));
-    print_json(with, "sluice.placement/1", "placement", std::move(value));
+    with.print("sluice.placement/1", {{"placement", std::move(value)}});
   } else {
     with.show(agents_table(answer.rows), "agents");
     with.to.out << escaped(answer.last.get("text"), 1024) << "\n";
@@ -203,15 +208,14 @@ int explain_placement(const PlacementWords& words, const Conversation& with) {
   return chosen ? kOk : kFailed;
 }
 
-int drain(const PlacementWords& words, const Conversation& with) {
+int DrainCommand::run(const Conversation& with) {
+  const auto& words = words_;
   if (words.undo) return undo(words, with);
   auto arguments = order(words);
   if (!words.deadline.empty()) {
     const auto seconds = seconds_of(words.deadline);
     if (!seconds) {
-      with.to.error
-          << "sluicectl: --deadline is a time from now, such as 90, 90s, 5m or 2h; a year at most\n";
-      return kUsage;
+      return with.refuse_usage("--deadline is a time from now, such as 90, 90s, 5m or 2h; a year at most");
     }
     arguments.add("deadline", *seconds);
   }
@@ -223,22 +227,22 @@ int drain(const PlacementWords& words, const Conversation& with) {
   const auto now = look(words, with);
   if (now.error) return with.complain(*now.error);
   if (with.json) {
-    print_json(with, "sluice.drain/1", "drain", now.row ? to_json(*now.row) : ordered_json(nullptr));
+    with.print("sluice.drain/1", {{"drain", now.row ? to_json(*now.row) : ordered_json(nullptr)}});
   } else if (now.row && !words.wait) {
     with.to.out << progress_text(words, *now.row) << "\n";
   }
   return code;
 }
 
-int ready(const Conversation& with) {
+int ReadyCommand::run(const Conversation& with) {
   const auto answer = with.ask("stats", "", {});
   if (answer.error) return with.complain(*answer.error);
   const bool is_ready = yes(answer.last, "ready");
   if (with.json) {
-    print_json(with, "sluice.ready/1", "ready",
-               {{"ready", is_ready},
-                {"draining", yes(answer.last, "draining")},
-                {"reason", escaped(answer.last.get("not-ready"), 1024)}});
+    with.print("sluice.ready/1", {{"ready",
+                                   {{"ready", is_ready},
+                                    {"draining", yes(answer.last, "draining")},
+                                    {"reason", escaped(answer.last.get("not-ready"), 1024)}}}});
   } else if (is_ready) {
     with.to.out << "ready\n";
   } else {

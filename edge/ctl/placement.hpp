@@ -1,40 +1,51 @@
 #pragma once
 // `sluicectl explain placement`, `sluicectl drain`, `sluicectl drains` and `sluicectl ready`.
 
-#include <CLI/CLI.hpp>
-#include <functional>
+#include <optional>
 #include <string>
 
-#include "edge/ctl/commands.hpp"
-#include "edge/ctl/query.hpp"
+#include "edge/ctl/command.hpp"
 #include "edge/ctl/views.hpp"
 
 namespace sluice::ctl {
 
-/// What was typed behind those commands.
-struct PlacementWords {
-  std::string identity, listener, client, host;
+class ExplainCommand final : public Command {
+ public:
+  CLI::App* add_to(CLI::App& app) override;
+  int run(const Conversation& with) override;
+  std::vector<std::string_view> schemas() const override { return {"sluice.placement/1"}; }
+
+ private:
+  std::string identity_, listener_, client_, host_;
+};
+
+/// Whether new clients should come here: kOk or kFailed, and why not.
+class ReadyCommand final : public Command {
+ public:
+  CLI::App* add_to(CLI::App& app) override;
+  int run(const Conversation& with) override;
+  std::vector<std::string_view> schemas() const override { return {"sluice.ready/1"}; }
+};
+
+/// What was typed behind `drain`.
+struct DrainWords {
   std::string agent;     ///< empty: the edge
   std::string deadline;  ///< "90", "90s", "5m", "2h"; empty: none
   std::uint32_t kick_rate = 10;
   bool undo = false, wait = false;
 };
 
-/// How they talk to the daemon and to the user.
-struct Conversation {
-  std::function<Answer(const std::string& command, const std::string& event, vici::Message arguments)> ask;
-  std::function<int(const vici::Error&)> complain;  ///< gives the exit code
-  std::function<void(const Table&, const std::string& what)> show;
-  bool json = false;
-  const Surroundings& to;
+/// Begins or undoes a drain; with --wait it returns when nothing is left.
+class DrainCommand final : public Command {
+ public:
+  CLI::App* add_to(CLI::App& app) override;
+  int run(const Conversation& with) override;
+  std::vector<std::string_view> schemas() const override { return {"sluice.drain/1"}; }
+
+ private:
+  DrainWords words_;
 };
 
-void add_placement_commands(CLI::App& app, PlacementWords& words);
-int explain_placement(const PlacementWords& words, const Conversation& with);
-/// Begins or undoes a drain; with `wait` it returns when nothing is left.
-int drain(const PlacementWords& words, const Conversation& with);
-/// Whether new clients should come here: kOk or kFailed, and why not.
-int ready(const Conversation& with);
 Table drains_table(const Rows& rows, std::uint64_t now);
 
 /// Seconds of "90", "90s", "5m" or "2h"; nothing when it is none of these, or more than a year.

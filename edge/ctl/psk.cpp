@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "base/app/system_random.hpp"
+
 namespace sluice::ctl {
 namespace {
 
@@ -21,6 +23,26 @@ Secret generate_psk(RandomSource& random) {
     byte = static_cast<std::uint8_t>(joint ? '-' : kLetters[byte % kLetters.size()]);
   }
   return out;
+}
+
+CLI::App* PskCommand::add_to(CLI::App& app) {
+  auto* psk = app.add_subcommand("psk", "pre-shared keys");
+  psk->require_subcommand(1);
+  examples(*psk, {"psk generate"});
+  examples(*psk->add_subcommand("generate", "prints a new one, strong and fit to be typed"),
+           {"psk generate"});
+  return psk;
+}
+
+int PskCommand::run(const Conversation& with) {
+  app::SystemRandom random;
+  const auto psk = generate_psk(random);
+  if (with.json) {
+    with.print("sluice.psk/1", {{"psk", psk.text()}});
+  } else {
+    with.to.out << psk.text() << "\n";
+  }
+  return kOk;
 }
 
 }  // namespace sluice::ctl

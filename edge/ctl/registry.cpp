@@ -1,0 +1,25 @@
+#include "edge/ctl/command.hpp"
+#include "edge/ctl/lists.hpp"
+#include "edge/ctl/pki.hpp"
+#include "edge/ctl/placement.hpp"
+#include "edge/ctl/probe.hpp"
+#include "edge/ctl/psk.hpp"
+#include "edge/ctl/status.hpp"
+
+namespace sluice::ctl {
+
+std::vector<std::unique_ptr<Command>> all_commands() {
+  std::vector<std::unique_ptr<Command>> out;
+  add_list_commands(out);
+  out.push_back(std::make_unique<ExplainCommand>());
+  out.push_back(std::make_unique<ReadyCommand>());
+  out.push_back(std::make_unique<DrainCommand>());
+  out.push_back(std::make_unique<ProbeCommand>());
+  out.push_back(std::make_unique<PskCommand>());
+  out.push_back(std::make_unique<StatsCommand>());
+  out.push_back(std::make_unique<PkiCommand>());
+  out.push_back(std::make_unique<VersionCommand>());
+  return out;
+}
+
+}  // namespace sluice::ctl
