@@ -11,6 +11,7 @@
 
 #include "base/app/clock.hpp"
 #include "base/app/log.hpp"
+#include "base/app/log_control.hpp"
 #include "esp/engine.hpp"
 #include "proto/transport/identity.hpp"
 
@@ -80,9 +81,9 @@ void warn_if_not_forwarding() {
   std::ifstream in("/proc/sys/net/ipv4/ip_forward");
   int on = 1;
   if (in >> on && on == 0) {
-    app::log_warning(
-        "this machine does not forward IPv4: clients reach only the machine itself. sysctl -w "
-        "net.ipv4.ip_forward=1 mends it");
+    app::log_warning("network.no-forwarding",
+                     "this machine does not forward IPv4: clients reach only the machine itself. sysctl -w "
+                     "net.ipv4.ip_forward=1 mends it");
   }
 }
 
@@ -120,7 +121,7 @@ Agent::Agent(boost::asio::io_context& io, Config config)
   make_sessions();
   const std::string to = config_.hands_off() ? config_.handoff_server.to_string() : "none";
   app::log_info(
-      "ready",
+      "daemon.ready", "ready",
       {LogField("name", config_.name), LogField("tun", tun_ ? tun_->name() : "none"), LogField("handoff", to),
        LogField("local_address", config_.local_address.to_string()), LogField("addresses", pools_->free()),
        LogField("users", authentication_->users()), LogField("radius_servers", config_.radius.servers.size()),
@@ -216,8 +217,9 @@ void Agent::take_identity(transport::TlsIdentity identity) {
   identity_ = std::move(identity);
   uplink_->set_identity(*identity_);
   const auto& self = identity_->self();
-  app::log_info("certificate of the channel", {LogField("name", self.name), LogField("serial", self.serial),
-                                               LogField("ends", pki::date_text(self.expires_at))});
+  app::log_info("config.agent-certificate", "certificate of the channel",
+                {LogField("name", self.name), LogField("serial", self.serial),
+                 LogField("ends", pki::date_text(self.expires_at))});
 }
 
 void Agent::make_sessions() {
@@ -263,7 +265,8 @@ std::optional<std::string> Agent::refusal() const {
 void Agent::set_route(const Prefix& prefix, bool in_use) {
   if (!tun_) return;
   if (!in_use) return tun_->remove_route(prefix);
-  if (const auto error = tun_->add_route(prefix)) app::log_warning("no route", {LogField("cause", *error)});
+  if (const auto error = tun_->add_route(prefix))
+    app::log_warning("network.no-route", "no route", {LogField("cause", *error)});
 }
 
 /// Packets for a client come to the worker that serves it. Whoever has a network last has it.
@@ -272,7 +275,7 @@ void Agent::steer(const Prefix& prefix, SessionSerial session, bool in_use) {
   if (in_use) {
     steered_[prefix] = session;
     if (const auto error = tun_->steer(prefix, worker_of(session)))
-      app::log_warning("a client gets no packets", {LogField("cause", *error)});
+      app::log_warning("network.not-steered", "a client gets no packets", {LogField("cause", *error)});
     return;
   }
   const auto found = steered_.find(prefix);
@@ -286,7 +289,7 @@ void Agent::set_proxy(SessionSerial session, const IpAddress& address) {
   if (!proxied_[session].insert(address).second) return;
   for (const auto& device : config_.proxy_devices) {
     if (const auto error = tun_->add_proxy(device, address))
-      app::log_warning("no answer for a client", {LogField("cause", *error)});
+      app::log_warning("network.no-proxy", "no answer for a client", {LogField("cause", *error)});
   }
 }
 
@@ -310,14 +313,15 @@ void Agent::start() {
 
 void Agent::drain(bool on) {
   if (stopping_ || std::exchange(draining_, on) == on) return;
-  app::log_info(on ? "draining: no more tunnels are taken" : "in service again",
-                {LogField("sessions", workers_->sessions())});
+  const LogField sessions("sessions", workers_->sessions());
+  on ? app::log_info("placement.agent-draining", "draining: no more tunnels are taken", {sessions})
+     : app::log_info("placement.agent-in-service", "in service again", {sessions});
   uplink_->set_load(load(), true);
 }
 
 void Agent::stop() {
   if (std::exchange(stopping_, true)) return;
-  app::log_info("stopping", {LogField("sessions", workers_->sessions())});
+  app::log_info("daemon.agent-stopping", "stopping", {LogField("sessions", workers_->sessions())});
   uplink_->set_load(load(), true);
   workers_->post(CloseAll{"the server is stopping"});
   stop_timer_.expires_after(kFarewell);
@@ -350,7 +354,8 @@ void Agent::finish_stop() {
   if (std::exchange(stopped_, true)) return;
   drain_timer_.cancel();
   if (const auto owed = authentication_->owed(); owed > 0)
-    app::log_error("accounting records are lost: no server takes them", {LogField("records", owed)});
+    app::log_error("radius.records-lost-at-end", "accounting records are lost: no server takes them",
+                   {LogField("records", owed)});
   authentication_->stop();
   stop_timer_.cancel();
   report_drops();
@@ -367,10 +372,12 @@ void Agent::reload(const Config& fresh) {
 
 void Agent::reload_certificates(const Config& fresh) {
   if (fresh.name != config_.name)
-    return app::log_error("certificates not taken",
+    return app::log_error("config.name-fixed", "certificates not taken",
                           {LogField("cause", "agent.name takes effect at a restart only")});
   auto identity = channel_identity(fresh);
-  if (!identity) return app::log_error("certificates not taken", {LogField("cause", identity.error())});
+  if (!identity)
+    return app::log_error("config.certificates-not-taken", "certificates not taken",
+                          {LogField("cause", identity.error())});
   take_identity(std::move(*identity));
 }
 
@@ -379,13 +386,14 @@ void Agent::reload_users() {
   auto users = load_users(config_.users_file);
   if (!users) {
     for (const auto& error : users.error())
-      app::log_error("users file not taken", {LogField("cause", error.to_string())});
+      app::log_error("config.users-not-taken", "users file not taken",
+                     {LogField("cause", error.to_string())});
     return;
   }
   authentication_->replace_users(std::move(*users));
   pools_->set_reserved(reserved());
   pools_->set_reserved(authentication_->fixed_prefixes());
-  app::log_info("users file read again", {LogField("users", authentication_->users())});
+  app::log_info("config.users-read", "users file read again", {LogField("users", authentication_->users())});
 }
 
 void Agent::wait_for_events() {
@@ -426,11 +434,11 @@ void Agent::take(Event event) {
                           over->by_client ? channel::CloseCause::kByClient : channel::CloseCause::kByAgent,
                           over->text);
   } else if (const auto* says = std::get_if<ClientSays>(&event)) {
-    app::log_debug("client says",
+    app::log_debug("session.client-says", "client says",
                    {LogField("id", says->correlation_id), LogField("client", says->client.to_string()),
                     LogField("text", says->text)});
   } else if (const auto* failed = std::get_if<ChannelFailed>(&event)) {
-    app::log_error("data keys unusable", {LogField("cause", failed->text)});
+    app::log_error("channel.keys-unusable", "data keys unusable", {LogField("cause", failed->text)});
   } else if (const auto* change = std::get_if<LaneCarrier>(&event)) {
     uplink_->on_carrier(*change);
   } else if (const auto* described = std::get_if<TunnelsDescribed>(&event)) {
@@ -483,7 +491,7 @@ channel::LoadReport Agent::load() {
 
 void Agent::report_drops() {
   const std::string line = drop_report_.since_last(*workers_);
-  if (!line.empty()) app::log_info("packets dropped", {LogField("reasons", line)});
+  if (!line.empty()) app::log_info("data.dropped", "packets dropped", {LogField("reasons", line)});
   last_drop_report_ = app::now();
 }
 
@@ -491,10 +499,11 @@ void Agent::tick() {
   workers_->flush();
   authentication_->tick(app::now());
   for (const auto& warning : expiry_.due(*identity_, unix_now()))
-    app::log_warning("certificates", {LogField("warning", warning)});
+    app::log_warning("config.agent-certificate-warning", "certificates", {LogField("warning", warning)});
   if (app::now() - last_drop_report_ >= kDropReportInterval) report_drops();
   uplink_->set_load(load());
   uplink_->tick(app::now());
+  app::tick_log(app::now());
   timer_.expires_after(kTick);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && !stopped_) tick();

@@ -11,6 +11,7 @@
 
 #include "backend-agent/app/agent.hpp"
 #include "base/app/log.hpp"
+#include "base/app/log_control.hpp"
 #include "base/app/service_manager.hpp"
 
 namespace {
@@ -42,7 +43,8 @@ void reload(sluice::agent::Agent& agent, const std::string& file) {
   const auto fresh = sluice::agent::load_config(file);
   if (fresh) return agent.reload(*fresh);
   for (const auto& error : fresh.error())
-    sluice::app::log_error("configuration not reloaded", {{"cause", error.to_string()}});
+    sluice::app::log_error("config.agent-faulty", "configuration not reloaded",
+                           {{"cause", error.to_string()}});
 }
 
 int run(sluice::agent::Config config, const std::string& file) {
@@ -85,10 +87,10 @@ int run(sluice::agent::Config config, const std::string& file) {
     agent.start();
     service.ready([&] { return agent.status(); });
     io.run();
-    sluice::app::log_info("stopped");
+    sluice::app::log_info("daemon.agent-stopped", "stopped");
     return kOk;
   } catch (const std::exception& error) {
-    sluice::app::log_error("cannot run", {{"cause", error.what()}});
+    sluice::app::log_error("daemon.agent-cannot-run", "cannot run", {{"cause", error.what()}});
     return kFailed;
   }
 }
@@ -111,7 +113,9 @@ int main(int argc, char** argv) {
   if (!to_check.empty()) return check(to_check);
   auto config = or_print(sluice::agent::load_config(file));
   if (!config) return kFailed;
-  sluice::app::start_log(
-      "sluice-agent", sluice::app::parse_log_level(config->log_level).value_or(sluice::app::LogLevel::kInfo));
+  sluice::app::start_log("sluice-agent");
+  sluice::app::LogSettings log;
+  log.level = sluice::app::parse_log_level(config->log_level).value_or(sluice::app::LogLevel::kInfo);
+  sluice::app::configure_log(log);
   return run(std::move(*config), file);
 }

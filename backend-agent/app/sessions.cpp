@@ -79,7 +79,7 @@ void Sessions::decide(SessionSerial serial, ppp::AttemptId attempt, AuthDecision
     decided.addresses = addresses_of(session, decision.grant);
     decided.policy = session.policy;
   } else if (decided.verdict.unavailable && session.up) {
-    app::log_warning("nobody can judge a client that is in: it stays",
+    app::log_warning("session.not-judged", "nobody can judge a client that is in: it stays",
                      {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
                       LogField("cause", decided.verdict.cause), LogField("text", decided.verdict.detail)});
     decided.verdict.detail = decided.verdict.message;
@@ -117,7 +117,7 @@ std::optional<AuthDecision> Sessions::let_in(SessionSerial serial, Session& sess
 void Sessions::tell_refusal(const Session& session, const ppp::AuthVerdict& verdict) const {
   // The first of these has a line of its own; the rest is for whoever looks closely.
   const auto level = verdict.cause == "throttled" ? app::LogLevel::kDebug : app::LogLevel::kWarning;
-  app::log(level, "client refused",
+  app::log(level, "session.refused", "client refused",
            {LogField("id", session.tunnel.correlation_id), LogField("user", session.asked_user),
             LogField("client", session.tunnel.client.to_string()),
             LogField("identity", session.tunnel.peer_identity), LogField("auth", to_string(session.method)),
@@ -179,7 +179,7 @@ void Sessions::replace(SessionSerial serial, Session& session) {
 void Sessions::drop_default_routes(Session& session) const {
   const auto gone = std::erase_if(session.policy.routes, [](const Prefix& p) { return p.length == 0; });
   if (gone == 0) return;
-  app::log_warning("default route to a client not taken",
+  app::log_warning("session.default-route", "default route to a client not taken",
                    {LogField("id", session.tunnel.correlation_id), LogField("user", session.user),
                     LogField("text", "Framed-Route of the user names 0.0.0.0/0 or ::/0: name networks")});
 }
@@ -342,11 +342,12 @@ void Sessions::on_opened(const SessionOpened& opened) {
     session.started = context_.unix_seconds();
     if (context_.accounting != nullptr) context_.accounting->start(accounted(session), context_.now());
   }
-  app::log_info("session up", {LogField("id", opened.correlation_id), LogField("user", user),
-                               LogField("client", opened.client.to_string()),
-                               LogField("address", opened.addresses.remote.to_string()),
-                               LogField("auth", to_string(opened.method)), LogField("by", judge),
-                               LogField("mtu", opened.mtu)});
+  app::log_info(
+      "session.opened", "session up",
+      {LogField("id", opened.correlation_id), LogField("user", user),
+       LogField("client", opened.client.to_string()),
+       LogField("address", opened.addresses.remote.to_string()), LogField("auth", to_string(opened.method)),
+       LogField("by", judge), LogField("mtu", opened.mtu)});
   channel::SessionUp up;
   up.relay = opened.tunnel.relay;
   up.session = opened.id;
@@ -378,12 +379,17 @@ void Sessions::on_gone(const SessionGone& gone) {
   const auto level = told || gone.probe ? app::LogLevel::kDebug
                      : ordinary         ? app::LogLevel::kInfo
                                         : app::LogLevel::kWarning;
-  app::log(level, gone.was_up ? "session down" : "session ended before it was up",
-           {LogField("id", gone.correlation_id), LogField("user", gone.user),
-            LogField("client", gone.client.to_string()), LogField("cause", gone.cause),
-            LogField("text", gone.text), LogField("packets_in", gone.packets_in),
-            LogField("packets_out", gone.packets_out), LogField("bytes_in", gone.bytes_in),
-            LogField("bytes_out", gone.bytes_out)});
+  const std::initializer_list<LogField> fields{LogField("id", gone.correlation_id),
+                                               LogField("user", gone.user),
+                                               LogField("client", gone.client.to_string()),
+                                               LogField("cause", gone.cause),
+                                               LogField("text", gone.text),
+                                               LogField("packets_in", gone.packets_in),
+                                               LogField("packets_out", gone.packets_out),
+                                               LogField("bytes_in", gone.bytes_in),
+                                               LogField("bytes_out", gone.bytes_out)};
+  gone.was_up ? app::log(level, "session.down", "session down", fields)
+              : app::log(level, "session.not-up", "session ended before it was up", fields);
   channel::SessionDown down;
   down.relay = gone.tunnel.relay;
   down.session = gone.id;

@@ -161,7 +161,8 @@ void Accounting::send_stop(Record record) {
 void Accounting::keep(Record record) {
   if (kept_.size() >= context_.max_kept) {
     if (lost_++ == 0) {
-      app::log_error("accounting records are lost: no server takes them and no more can be kept",
+      app::log_error("radius.records-lost",
+                     "accounting records are lost: no server takes them and no more can be kept",
                      {app::LogField("kept", kept_.size())});
     }
     kept_.pop_front();

@@ -51,11 +51,13 @@ void DynamicPort::take(const Endpoint& from, Bytes datagram) {
   const auto request = server_.on_datagram(from, datagram, app::now(), unix_now());
   if (request) {
     const auto cause = request->wrong != radius::ErrorCause::kNone ? request->wrong : carry_(*request);
-    app::log(cause == radius::ErrorCause::kNone ? app::LogLevel::kInfo : app::LogLevel::kWarning,
-             request->disconnect ? "disconnect requested" : "change requested",
-             {LogField("by", from.to_string()), LogField("session", request->session_id.value_or("")),
-              LogField("user", request->user.value_or("")),
-              LogField("error_cause", static_cast<std::uint32_t>(cause))});
+    const auto level = cause == radius::ErrorCause::kNone ? app::LogLevel::kInfo : app::LogLevel::kWarning;
+    const std::initializer_list<LogField> fields{LogField("by", from.to_string()),
+                                                 LogField("session", request->session_id.value_or("")),
+                                                 LogField("user", request->user.value_or("")),
+                                                 LogField("error_cause", static_cast<std::uint32_t>(cause))};
+    request->disconnect ? app::log(level, "radius.disconnect", "disconnect requested", fields)
+                        : app::log(level, "radius.change", "change requested", fields);
     server_.answer(*request, cause, app::now());
   } else {
     tell_drops(from);
@@ -81,7 +83,7 @@ void DynamicPort::tell_drops(const Endpoint& from) {
   }
   if (reasons.empty()) return;
   told_at_ = now;
-  app::log_warning("dynamic authorisation refused",
+  app::log_warning("radius.dynamic-refused", "dynamic authorisation refused",
                    {LogField("by", from.to_string()), LogField("reasons", reasons)});
 }
 

@@ -32,7 +32,7 @@ void LoginGate::authenticate(AuthAttempt attempt, Done done) {
   if (const auto blocked = again ? std::nullopt : throttle_.check(who, now_())) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(blocked->wait).count();
     if (blocked->first) {
-      app::log_warning("logins slowed down",
+      app::log_warning("session.throttled", "logins slowed down",
                        {LogField("by", to_string(blocked->key)), LogField("user", attempt.request.user),
                         LogField("client", attempt.caller.client.address.to_string()),
                         LogField("seconds", seconds), LogField("text", "too many failures")});

@@ -151,9 +151,10 @@ void RadiusPort::take_events() {
 
 void RadiusPort::tell(const radius::ServerState& state) {
   const LogField server("server", server_name(state.server)), service("service", service_);
-  if (state.alive) return app::log_info("RADIUS server answers again", {server, service});
+  if (state.alive)
+    return app::log_info("radius.server-back", "RADIUS server answers again", {server, service});
   app::log_warning(
-      "RADIUS server does not answer",
+      "radius.server-silent", "RADIUS server does not answer",
       {server, service, LogField("cause", state.refused ? std::string(to_string(*state.refused)) : "silent"),
        LogField("text", advice_for(state.refused))});
 }

@@ -26,7 +26,7 @@ void Uplink::on_carrier(const LaneCarrier& change) {
   const bool now = link.streaming > 0;
   if (now == before) return;
   app::log_warning(
-      "data carrier changed",
+      "channel.edge-carrier-changed", "data carrier changed",
       {LogField("edge", link.edge.peer.name), LogField("carrier", now ? "tls" : "udp"),
        LogField("cause", now ? "UDP brings nothing from the edge, or nothing to it" : "UDP works again"),
        LogField("dropped", frames_without_link_)});
@@ -51,10 +51,11 @@ void Uplink::data_link(transport::ChannelDialer& dialer, bool up, const std::str
   if (!id) return;
   Link& link = links_.at(*id);
   if (up) {
-    app::log_info("TLS data link up", {LogField("edge", link.edge.peer.name)});
+    app::log_info("channel.edge-data-link-up", "TLS data link up", {LogField("edge", link.edge.peer.name)});
   } else if (!link.data_link_failed) {
     // The same failure again and again is one line.
-    app::log_warning("TLS data link down", {LogField("edge", link.edge.peer.name), LogField("cause", cause)});
+    app::log_warning("channel.edge-data-link-down", "TLS data link down",
+                     {LogField("edge", link.edge.peer.name), LogField("cause", cause)});
   }
   link.data_link_failed = !up;
 }

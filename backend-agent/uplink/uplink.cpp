@@ -109,7 +109,7 @@ void Uplink::channel_up(transport::ChannelDialer& dialer, const transport::EdgeL
   const ChannelId id(++last_channel_);
   links_[id] = {.dialer = &dialer, .edge = link, .carrier = ready.edge.carrier};
   last_failure_.erase(&dialer);
-  app::log_info("edge connected",
+  app::log_info("channel.edge-up", "edge connected",
                 {LogField("edge", link.peer.name), LogField("control", link.control.to_string()),
                  LogField("data", link.data.to_string()), LogField("workers", ready.edge.workers),
                  LogField("carrier", channel::to_string(ready.edge.carrier))});
@@ -129,7 +129,7 @@ void Uplink::offer(const TunnelsDescribed& described) {
     const auto resume = keeper_.offer(numbers, *over);
     if (resume && dialer.resume_tunnel(*resume)) ++offered;
   }
-  app::log_info("tunnels offered to the edge again",
+  app::log_info("channel.tunnels-offered", "tunnels offered to the edge again",
                 {LogField("edge", edge_of(dialer)), LogField("tunnels", offered)});
 }
 
@@ -150,7 +150,7 @@ void Uplink::tunnel_lost(transport::ChannelDialer& dialer, const channel::Tunnel
   const auto key = over ? keeper_.lost(lost, *over) : std::nullopt;
   if (!key) return;
   const std::string text(to_string(lost.cause));
-  app::log_warning("tunnel not taken back",
+  app::log_warning("tunnel.not-taken-back", "tunnel not taken back",
                    {LogField("edge", edge_of(dialer)), LogField("cause", text), LogField("text", lost.text)});
   context_.post(CloseTunnel{*key, lost.text.empty() ? text : text + ": " + lost.text});
   release_waiting(key->channel, edge_id(dialer));
@@ -178,7 +178,7 @@ void Uplink::watch_grace() {
     if (error) return;
     for (const auto channel : keeper_.expired(app::now())) {
       const EdgeId edge = waiting_.at(channel);
-      app::log_warning("the edge did not come back in time, its tunnels end",
+      app::log_warning("channel.edge-gone", "the edge did not come back in time, its tunnels end",
                        {LogField("edge", edge_of(*dialers_[edge.value() - 1]))});
       end_channel(channel, "the edge did not come back within the grace time");
       if (keeper_.waiting(edge).empty()) dialers_[edge.value() - 1]->set_urgent(false);
@@ -192,7 +192,8 @@ void Uplink::paths_renewed(transport::ChannelDialer& dialer, const channel::Data
   const auto id = channel_of(dialer);
   if (!id) return;
   const auto& edge = links_.at(*id).edge;
-  app::log_debug("data keys renewed", {LogField("edge", edge.peer.name), LogField("epoch", paths.epoch)});
+  app::log_debug("channel.edge-keys-renewed", "data keys renewed",
+                 {LogField("edge", edge.peer.name), LogField("epoch", paths.epoch)});
   context_.post(InstallPaths{*id, edge.data, edge.local, std::move(keys), links_.at(*id).carrier});
 }
 
@@ -200,7 +201,7 @@ void Uplink::tunnel_open(transport::ChannelDialer& dialer, const channel::Tunnel
   const auto id = channel_of(dialer);
   if (!id) return;
   if (const auto refusal = context_.refusal()) {
-    app::log_warning("tunnel refused",
+    app::log_warning("tunnel.not-taken", "tunnel refused",
                      {LogField("id", open.correlation_id), LogField("client", open.client.to_string()),
                       LogField("cause", *refusal)});
     dialer.refuse(open.relay, *refusal);
@@ -220,7 +221,7 @@ void Uplink::tunnel_open(transport::ChannelDialer& dialer, const channel::Tunnel
   // The worker hears of it before the edge does, so that the first packet finds its tunnel.
   context_.post(OpenTunnel{std::move(spec)});
   dialer.accept(open.relay);
-  app::log(open.probe ? app::LogLevel::kDebug : app::LogLevel::kInfo, "tunnel taken",
+  app::log(open.probe ? app::LogLevel::kDebug : app::LogLevel::kInfo, "tunnel.taken", "tunnel taken",
            {LogField("id", open.correlation_id), LogField("client", open.client.to_string()),
             LogField("identity", open.peer_identity), LogField("cipher", open.cipher),
             LogField("edge", edge_of(dialer))});
@@ -243,7 +244,7 @@ void Uplink::channel_down(transport::ChannelDialer& dialer, const channel::Dead&
   const auto id = channel_of(dialer);
   if (!id) return;
   const bool wanted = dead.cause == channel::DeadCause::kLocalClose;
-  app::log(wanted ? app::LogLevel::kInfo : app::LogLevel::kWarning, "edge disconnected",
+  app::log(wanted ? app::LogLevel::kInfo : app::LogLevel::kWarning, "channel.edge-down", "edge disconnected",
            {LogField("edge", edge_of(dialer)), LogField("cause", to_string(dead.cause)),
             LogField("text", dead.text)});
   const EdgeId edge = edge_id(dialer);
@@ -268,7 +269,8 @@ void Uplink::connection_failed(transport::ChannelDialer& dialer, const std::stri
   // The same failure again and again is one line.
   const bool again = std::exchange(last_failure_[&dialer], cause) == cause;
   app::log(
-      again ? app::LogLevel::kDebug : app::LogLevel::kWarning, "cannot reach the edge",
+      again ? app::LogLevel::kDebug : app::LogLevel::kWarning, "channel.edge-unreachable",
+      "cannot reach the edge",
       {LogField("edge", edge_of(dialer)), LogField("cause", cause), LogField("retry_ms", retry_in.count())});
 }
 

@@ -4,6 +4,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "base/app/clock.hpp"
+#include "base/app/log_control.hpp"
+#include "base/app/log_limit.hpp"
 
 namespace sluice::app {
 namespace {
@@ -24,15 +30,54 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
-spdlog::logger& logger() {
-  static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("sluice", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-    made->set_level(spdlog::level::info);
-    made->flush_on(spdlog::level::debug);
-    return made;
-  }();
-  return *instance;
+std::size_t index_of(LogModule module) {
+  return static_cast<std::size_t>(module);
+}
+
+/// The one log of a process. Levels are read by every thread, the rest is behind the mutex.
+struct Log {
+  struct Override {
+    LogLevel level;
+    Instant until;
+  };
+
+  Log() {
+    lines.set_level(spdlog::level::debug);
+    lines.flush_on(spdlog::level::debug);
+    set_program("sluice");
+    apply();
+    limit.set(settings.rate, settings.burst);
+  }
+
+  void set_program(std::string_view program) {
+    std::string name;
+    for (const char c : program) name += c == '%' ? std::string("%%") : std::string(1, c);
+    lines.set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l " + name + ": %v");
+  }
+
+  LogLevel configured(std::size_t module) const { return settings.modules[module].value_or(settings.level); }
+
+  void apply() {
+    for (std::size_t i = 0; i < kLogModuleCount; ++i) {
+      levels[i].store(overrides[i] ? overrides[i]->level : configured(i), std::memory_order_relaxed);
+    }
+  }
+
+  void write(LogLevel level, MessageId id, MessageText text, LogFields fields) {
+    lines.log(to_spdlog(level), spdlog::string_view_t("{}"), format_log_line(id, text, fields));
+  }
+
+  std::array<std::atomic<LogLevel>, kLogModuleCount> levels{};
+  std::mutex mutex;
+  LogSettings settings;
+  std::array<std::optional<Override>, kLogModuleCount> overrides{};
+  LogLimit limit;
+  spdlog::logger lines{"sluice", std::make_shared<spdlog::sinks::stderr_sink_mt>()};
+};
+
+Log& the_log() {
+  static Log instance;
+  return instance;
 }
 
 /// Line ends and other controls become \xNN, so that no value forges a line; a double quote becomes a single
@@ -68,19 +113,80 @@ std::optional<LogLevel> parse_log_level(std::string_view word) {
   return std::nullopt;
 }
 
-void start_log(std::string_view program, LogLevel lowest) {
-  std::string name;
-  for (const char c : program) name += c == '%' ? std::string("%%") : std::string(1, c);
-  logger().set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l " + name + ": %v");
-  logger().set_level(to_spdlog(lowest));
+std::string_view to_string(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "info";
 }
 
-bool log_enabled(LogLevel level) {
-  return logger().should_log(to_spdlog(level));
+void start_log(std::string_view program) {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  log.set_program(program);
 }
 
-std::string format_log_line(std::string_view message, std::initializer_list<LogField> fields) {
-  std::string line(message);
+void configure_log(const LogSettings& settings) {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  log.settings = settings;
+  log.limit.set(settings.rate, settings.burst);
+  log.apply();
+}
+
+void set_log_level(LogModule module, std::optional<LogLevel> level, Instant until) {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  auto& slot = log.overrides[index_of(module)];
+  slot.reset();
+  if (level) slot = Log::Override{*level, until};
+  log.apply();
+}
+
+void tick_log(Instant now) {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  for (std::size_t i = 0; i < kLogModuleCount; ++i) {
+    auto& slot = log.overrides[i];
+    if (!slot || now < slot->until) continue;
+    slot.reset();
+    log.apply();
+    if (log.levels[index_of(LogModule::kLog)] > LogLevel::kInfo) continue;
+    log.write(LogLevel::kInfo, "log.level-back", "log level is back to what is configured",
+              {{"module", kLogModules[i].name}, {"level", to_string(log.configured(i))}});
+  }
+  for (const auto& [message, count] : log.limit.take_left_out(now)) {
+    log.write(LogLevel::kWarning, "log.left-out", "more lines of one kind were left out",
+              {{"message", message}, {"lines", count}});
+  }
+}
+
+std::vector<LogModuleState> log_module_states() {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  std::vector<LogModuleState> out;
+  for (std::size_t i = 0; i < kLogModuleCount; ++i) {
+    const auto& slot = log.overrides[i];
+    out.push_back({kLogModules[i].module, log.levels[i].load(std::memory_order_relaxed), log.configured(i),
+                   slot ? std::optional(slot->until) : std::nullopt});
+  }
+  return out;
+}
+
+bool log_enabled(LogModule module, LogLevel level) {
+  return level >= the_log().levels[index_of(module)].load(std::memory_order_relaxed);
+}
+
+std::string format_log_line(MessageId id, MessageText text, LogFields fields) {
+  std::string line = "[";
+  line.append(id.name()).append("] ").append(text.view());
   for (const auto& field : fields) {
     const std::string value = harmless(field.value);
     line += ' ';
@@ -91,9 +197,11 @@ std::string format_log_line(std::string_view message, std::initializer_list<LogF
   return line;
 }
 
-void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
-  if (!log_enabled(level)) return;
-  logger().log(to_spdlog(level), spdlog::string_view_t("{}"), format_log_line(message, fields));
+void log(LogLevel level, MessageId id, MessageText text, LogFields fields) {
+  if (!log_enabled(id.module(), level)) return;
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  if (log.limit.admit(id.name(), now())) log.write(level, id, text, fields);
 }
 
 }  // namespace sluice::app

@@ -62,7 +62,9 @@ ServiceManager::ServiceManager(boost::asio::io_context& io, ServiceContext conte
     : context_(std::move(context)), timer_(io) {
   if (context_.socket.empty()) return;
   socket_ = connect_to(context_.socket);
-  if (!socket_) log_warning("the service manager cannot be told anything", {{"socket", context_.socket}});
+  if (!socket_)
+    log_warning("daemon.no-manager", "the service manager cannot be told anything",
+                {{"socket", context_.socket}});
 }
 
 void ServiceManager::ready(Status status) {

@@ -13,9 +13,10 @@ Result<std::unique_ptr<MetricsServer>, std::string> MetricsServer::open(MetricsS
       io, at, [server = out.get()](std::string_view path) { return server->answer(path); });
   if (!listener) return Failure{"metrics.listen: " + listener.error()};
   out->listener_ = std::move(*listener);
-  app::log_info("metrics served", {{"listen", http::to_string(at)}});
+  app::log_info("operations.metrics", "metrics served", {{"listen", http::to_string(at)}});
   if (!http::is_local(at)) {
     app::log_warning(
+        "operations.metrics-open",
         "whoever reaches the metrics' address can read them: let a firewall keep it to Prometheus",
         {{"listen", http::to_string(at)}});
   }

@@ -44,12 +44,13 @@ void Draining::load() {
   std::string text(std::istreambuf_iterator<char>(in), {});
   const auto orders = text.size() <= kLargestFile ? orders_of(text) : std::nullopt;
   if (!orders) {
-    app::log_error("what was drained is not known any more: its file cannot be read. Drain again",
+    app::log_error("placement.drains-lost",
+                   "what was drained is not known any more: its file cannot be read. Drain again",
                    {LogField("file", context_.file.string())});
     return;
   }
   for (const auto& order : *orders) {
-    app::log_info("still draining",
+    app::log_info("placement.still-draining", "still draining",
                   {LogField("who", name_of(order.agent)), LogField("deadline", order.deadline)});
     drains_.begin(order);
   }
@@ -70,15 +71,16 @@ std::optional<std::string> Draining::begin(const DrainRequest& request) {
   order.began_with = left_of(request.agent).tunnels;
   empty_.erase(request.agent);
   drains_.begin(order);
-  app::log_info("draining", {LogField("who", name_of(order.agent)), LogField("tunnels", order.began_with),
-                             LogField("deadline", order.deadline), LogField("kick_rate", order.kick_rate)});
+  app::log_info("placement.draining", "draining",
+                {LogField("who", name_of(order.agent)), LogField("tunnels", order.began_with),
+                 LogField("deadline", order.deadline), LogField("kick_rate", order.kick_rate)});
   context_.tell(name_of(order.agent) + " is drained");
   return save();
 }
 
 std::optional<std::string> Draining::undo(const std::string& agent) {
   if (!drains_.undo(agent)) return name_of(agent) + " is not being drained";
-  app::log_info("in service again", {LogField("who", name_of(agent))});
+  app::log_info("placement.in-service", "in service again", {LogField("who", name_of(agent))});
   context_.tell(name_of(agent) + " is in service again");
   return save();
 }
@@ -136,7 +138,7 @@ void Draining::tick() {
     if (left.tunnels != 0) {
       empty_.erase(agent);
     } else if (empty_.insert(agent).second) {
-      app::log_info("drained: nothing is left", {LogField("who", name_of(agent))});
+      app::log_info("placement.drained", "drained: nothing is left", {LogField("who", name_of(agent))});
       context_.tell(name_of(agent) + " is empty");
     }
   }

@@ -9,6 +9,7 @@
 
 #include "base/app/clock.hpp"
 #include "base/app/log.hpp"
+#include "base/app/log_control.hpp"
 #include "base/text.hpp"
 #include "edge/admin/placement_commands.hpp"
 #include "edge/app/channel_identity.hpp"
@@ -100,8 +101,9 @@ void Edge::make_workers() {
         pipeline_limits(),
         WorkerTuning{.pin = config_.pin, .busy_poll = std::chrono::microseconds(config_.busy_poll_us)}));
   }
-  app::log_info("data plane ready", {LogField("workers", worker_count_),
-                                     LogField("engine", workers_.front()->pipeline().engine_name())});
+  app::log_info(
+      "data.ready", "data plane ready",
+      {LogField("workers", worker_count_), LogField("engine", workers_.front()->pipeline().engine_name())});
 }
 
 WorkerPorts Edge::open_ports(std::uint32_t worker, std::vector<std::vector<UdpPort>>& natt,
@@ -152,9 +154,10 @@ void Edge::make_tables() {
                                 .bytes = std::uint64_t{config_.rekey_megabytes} << 20}},
       BackendEvents{.up =
                         [this](const Backend& backend) {
-                          app::log_info("agent up", {LogField("agent", backend.name),
-                                                     LogField("remote", backend.remote.to_string()),
-                                                     LogField("weight", backend.hello.weight)});
+                          app::log_info("channel.agent-up", "agent up",
+                                        {LogField("agent", backend.name),
+                                         LogField("remote", backend.remote.to_string()),
+                                         LogField("weight", backend.hello.weight)});
                           if (auto* known = counts_.agent(backend.name)) known->missed = false;
                           relays_->on_backend_up(backend);
                           operations_->backend_up(backend_view(backend));
@@ -359,7 +362,7 @@ void Edge::take_identity(transport::TlsIdentity identity) {
   identity_ = std::move(identity);
   listener_->set_identity(*identity_);
   const auto& self = identity_->self();
-  app::log_info("certificate of the channel",
+  app::log_info("config.certificate", "certificate of the channel",
                 {LogField("name", self.name), LogField("serial", self.serial),
                  LogField("ends", pki::date_text(self.expires_at)),
                  LogField("crl", identity_->crl_next_update() == 0 ? "none" : "read")});
@@ -367,7 +370,7 @@ void Edge::take_identity(transport::TlsIdentity identity) {
 
 void Edge::stop() {
   if (std::exchange(stopping_, true)) return;
-  app::log_info("stopping");
+  app::log_info("daemon.stopping", "stopping");
   if (relays_) relays_->close_all(channel::CloseCause::kEdgeStopping, "the edge is stopping");
   ike_probe_->stop();
   if (ike_) ike_->stop();
@@ -378,7 +381,7 @@ void Edge::stop() {
 void Edge::leave() {
   if (!config_.keep_over_restart) return stop();
   if (std::exchange(stopping_, true)) return;
-  app::log_info("leaving: charon and the agents keep what they have for the next edge",
+  app::log_info("daemon.leaving", "leaving: charon and the agents keep what they have for the next edge",
                 {LogField("seconds", config_.restart_grace.count())});
   ike_probe_->stop();
   if (listener_) listener_->abandon();
@@ -425,9 +428,10 @@ void Edge::take(Event event) {
     relays_->on_observed(std::move(*observed));
   } else if (auto* moved = std::get_if<PeerMoved>(&event)) {
     const auto* peer = peers_->find(moved->peer);
-    app::log_info("client moved", {LogField("id", peer == nullptr ? "" : peer->correlation_id),
-                                   LogField("from", moved->old_remote.to_string()),
-                                   LogField("to", moved->new_remote.to_string())});
+    app::log_info(
+        "ike.client-moved", "client moved",
+        {LogField("id", peer == nullptr ? "" : peer->correlation_id),
+         LogField("from", moved->old_remote.to_string()), LogField("to", moved->new_remote.to_string())});
     peers_->moved(moved->peer, moved->new_remote);
     ike_->moved(moved->inbound, moved->local, moved->old_remote, moved->new_remote);
   } else if (auto* expired = std::get_if<SaExpired>(&event)) {
@@ -476,11 +480,12 @@ void Edge::tick() {
   peers_->tick();
   backends_->tick();
   for (const auto& warning : expiry_.due(*identity_, unix_now()))
-    app::log_warning("certificates", {LogField("warning", warning)});
+    app::log_warning("config.certificate-warning", "certificates", {LogField("warning", warning)});
   relays_->tick(config_.peer_grace);
   draining_->tick();
   probes_->tick();
   ike_probe_->tick();
+  app::tick_log(app::now());
   if (++ticks_ % kSeenTicks == 0) ike_->seen(peers_->take_seen());
   timer_.expires_after(kTick);
   timer_.async_wait([this](const boost::system::error_code& error) {
@@ -500,7 +505,7 @@ void Edge::ike_up(const IkePeer& ike) {
   const auto* peer = peers_->find(ike.ike_sa);
   ++counts_.ike_established;
   counts_.set_up.ike_up(peer->correlation_id, app::now());
-  app::log_info("IKE SA up",
+  app::log_info("ike.sa-up", "IKE SA up",
                 {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string()),
                  LogField("identity", ike.identity), LogField("version", ike.version),
                  LogField("nat", ike.nat), LogField("proposal", ike.proposal)});
@@ -510,13 +515,13 @@ void Edge::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
   peers_->ike_rekeyed(old_sa, ike);
   ++counts_.ike_rekeys;
   const auto* peer = peers_->find(ike.ike_sa);
-  app::log_info("IKE SA rekeyed",
+  app::log_info("ike.sa-rekeyed", "IKE SA rekeyed",
                 {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string())});
 }
 
 void Edge::ike_down(IkeSaId ike_sa) {
   if (const auto* peer = peers_->find(ike_sa)) {
-    app::log_info("IKE SA down",
+    app::log_info("ike.sa-down", "IKE SA down",
                   {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
                    LogField("identity", peer->identity)});
   }
@@ -526,7 +531,7 @@ void Edge::ike_down(IkeSaId ike_sa) {
 void Edge::child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) {
   if (const auto* peer = peers_->find(ike_sa)) {
     ++(peer->children.size() > 1 ? counts_.child_rekeys : counts_.child_established);
-    app::log_info("child SA up",
+    app::log_info("ike.child-up", "child SA up",
                   {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
                    LogField("spi_in", to_hex_word(inbound.value())),
                    LogField("spi_out", to_hex_word(outbound.value()))});
@@ -535,7 +540,7 @@ void Edge::child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) {
 
 void Edge::child_down(IkeSaId ike_sa, Spi inbound, Spi) {
   if (const auto* peer = peers_->find(ike_sa)) {
-    app::log_info("child SA down",
+    app::log_info("ike.child-down", "child SA down",
                   {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
                    LogField("spi_in", to_hex_word(inbound.value()))});
   }
@@ -547,7 +552,7 @@ void Edge::ike_failed(const Endpoint& remote, const std::string& identity, const
   if (ike_probe_->is_ours(remote)) return;
   counts_.ike_failures.add(cause);
   const auto id = contacts_.id_at(remote);
-  app::log_warning("IKE failed",
+  app::log_warning("ike.failed", "IKE failed",
                    {LogField("id", id), LogField("client", remote.to_string()),
                     LogField("identity", identity), LogField("cause", cause), LogField("text", text)});
   operations_->notice({.level = NoticeLevel::kWarning,
@@ -567,9 +572,10 @@ void Edge::ike_send(const Endpoint& local, const Endpoint& remote, bool marker, 
 void Edge::ike_ready(bool ready) {
   ike_ready_ = ready;
   if (ready) {
-    app::log_info("IKE ready");
+    app::log_info("ike.ready", "IKE ready");
   } else if (!stopping_) {
-    app::log_warning("IKE not ready: no new client can connect until it is; established ones go on");
+    app::log_warning("ike.not-ready",
+                     "IKE not ready: no new client can connect until it is; established ones go on");
   }
 }
 

@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "base/app/log.hpp"
+#include "base/app/log_control.hpp"
 #include "base/app/service_manager.hpp"
 #include "edge/app/channel_identity.hpp"
 #include "edge/app/edge.hpp"
@@ -34,14 +35,15 @@ void reload(sluice::edge::Edge& edge, const std::string& file) {
   auto loaded = sluice::edge::load_config(file);
   if (!loaded) {
     for (const auto& error : loaded.error())
-      log_error("configuration not reloaded", {{"why", error.to_string()}});
+      log_error("config.faulty", "configuration not reloaded", {{"why", error.to_string()}});
     return;
   }
-  for (const auto& warning : loaded->warnings) log_warning("configuration", {{"warning", warning}});
+  for (const auto& warning : loaded->warnings)
+    log_warning("config.warning", "configuration", {{"warning", warning}});
   if (const auto fault = edge.reload(std::move(loaded->config))) {
-    log_error("configuration not reloaded", {{"why", *fault}});
+    log_error("config.not-taken", "configuration not reloaded", {{"why", *fault}});
   } else {
-    log_info("configuration reloaded", {{"file", file}});
+    log_info("config.reloaded", "configuration reloaded", {{"file", file}});
   }
 }
 
@@ -88,10 +90,10 @@ int run(sluice::edge::Config config, const std::string& file) {
     edge.start();
     service.ready([&] { return status_line(edge); });
     io.run();
-    sluice::app::log_info("stopped");
+    sluice::app::log_info("daemon.stopped", "stopped");
     return kOk;
   } catch (const std::exception& error) {
-    log_error("cannot run", {{"cause", error.what()}});
+    log_error("daemon.cannot-run", "cannot run", {{"cause", error.what()}});
     return kFailed;
   }
 }
@@ -120,8 +122,9 @@ int main(int argc, char** argv) {
     std::cout << file << ": good\n";
     return kOk;
   }
-  sluice::app::start_log(
-      "sluice-edge",
-      sluice::app::parse_log_level(loaded->config.log_level).value_or(sluice::app::LogLevel::kInfo));
+  sluice::app::start_log("sluice-edge");
+  sluice::app::LogSettings log;
+  log.level = sluice::app::parse_log_level(loaded->config.log_level).value_or(sluice::app::LogLevel::kInfo);
+  sluice::app::configure_log(log);
   return run(std::move(loaded->config), file);
 }

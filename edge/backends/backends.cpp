@@ -76,7 +76,8 @@ void Backends::paths_renewed(transport::EdgeChannel& channel, const channel::Dat
   backend->epoch = paths.epoch;
   backend->renewed_at = context_.now();
   backend->spent = false;
-  app::log_debug("data keys renewed", {{"agent", backend->name}, {"epoch", std::to_string(paths.epoch)}});
+  app::log_debug("channel.keys-renewed", "data keys renewed",
+                 {{"agent", backend->name}, {"epoch", std::to_string(paths.epoch)}});
   install(*backend, channel, std::move(keys));
 }
 
@@ -106,7 +107,7 @@ void Backends::channel_down(transport::EdgeChannel& channel, const channel::Dead
 }
 
 void Backends::connection_failed(const Endpoint& remote, const std::string& name, const std::string& cause) {
-  app::log_warning("agent connection refused",
+  app::log_warning("channel.agent-refused", "agent connection refused",
                    {{"remote", remote.to_string()},
                     {"name", name.empty() ? std::string("(not authenticated)") : name},
                     {"cause", cause}});

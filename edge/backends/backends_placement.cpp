@@ -130,7 +130,7 @@ void Backends::tell_ejection(const Backend& backend, std::string_view why) {
   if (!until) return;
   const auto left = std::chrono::ceil<std::chrono::seconds>(*until - context_.now());
   app::log_warning(
-      "agent ejected: it gets tunnels only if nobody else can take them",
+      "placement.ejected", "agent ejected: it gets tunnels only if nobody else can take them",
       {LogField("agent", backend.name), LogField("cause", why), LogField("seconds", left.count())});
 }
 

@@ -34,9 +34,10 @@ void Backends::data_link(transport::EdgeChannel& channel, bool up, const std::st
   if (backend == nullptr) return;
   backend->data_link = up;
   if (up) {
-    app::log_info("TLS data link up", {{"agent", backend->name}});
+    app::log_info("channel.data-link-up", "TLS data link up", {{"agent", backend->name}});
   } else {
-    app::log_info("TLS data link down", {{"agent", backend->name}, {"cause", cause}});
+    app::log_info("channel.data-link-down", "TLS data link down",
+                  {{"agent", backend->name}, {"cause", cause}});
   }
 }
 
@@ -76,7 +77,7 @@ void Backends::on_path_carrier(const PathCarrier& event) {
   const auto now = backend->carrier_in_use();
   if (now == before) return;
   app::log_warning(
-      "data carrier changed",
+      "channel.carrier-changed", "data carrier changed",
       {{"agent", backend->name},
        {"carrier", now},
        {"cause", event.stream ? "UDP brings nothing from the agent, or nothing to it" : "UDP works again"}});
@@ -86,7 +87,7 @@ void Backends::on_path_mtu(const PathMtuFound& event) {
   auto* backend = find(event.backend);
   // The paths of one agent go the same way.
   if (backend == nullptr || std::exchange(backend->path_mtu, event.size) == event.size) return;
-  app::log_warning("path MTU of the data carrier changed",
+  app::log_warning("channel.path-mtu", "path MTU of the data carrier changed",
                    {{"agent", backend->name}, {"bytes", std::to_string(event.size)}});
 }
 

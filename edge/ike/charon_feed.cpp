@@ -32,7 +32,8 @@ Endpoint outer(const Endpoint& endpoint, bool udp_encapsulated) {
 
 void CharonProvider::Impl::feed_connected(const feed::Hello& hello) {
   if (charon_boot && *charon_boot != hello.boot) {
-    app::log_warning("charon started anew; SAs of the old one stay while their clients use them");
+    app::log_warning("ike.charon-new",
+                     "charon started anew; SAs of the old one stay while their clients use them");
     release_reservations();
     numbers.charon_restarted();
     directions.clear();
@@ -66,7 +67,7 @@ void CharonProvider::Impl::on_reserved(const feed::Reserved& reserved) {
 
 void CharonProvider::Impl::on_restored(const feed::Restored& restored) {
   if (restored.count + restored.failed > 0) {
-    app::log_info("SAs taken over from the edge before",
+    app::log_info("ike.sas-restored", "SAs taken over from the edge before",
                   {{"sas", restored.count}, {"refused", restored.failed}});
   }
   data_plane.restored(restored.count);
@@ -93,7 +94,7 @@ void CharonProvider::Impl::on_get_spi(const feed::GetSpi& request, feed::Reply& 
     return;
   }
   if (bears_our_name(*config, request.peer_id)) {
-    app::log_warning("a client that calls itself what a listener is called gets no SAs",
+    app::log_warning("ike.identity-clash", "a client that calls itself what a listener is called gets no SAs",
                      {{"client", request.source.to_string()}, {"identity", request.peer_id}});
     reply.status = SF_FAILED;
     return;

@@ -142,7 +142,7 @@ void CharonProvider::Impl::start() {
   feed->start();
   stopped = false;
   if (attached()) {
-    app::log_info("charon is the operator's",
+    app::log_info("ike.charon-external", "charon is the operator's",
                   {{"vici", paths.vici_socket.native()}, {"feed", paths.feed_socket.native()}});
   } else if (!adopt()) {
     launch();
@@ -154,7 +154,7 @@ bool CharonProvider::Impl::adopt() {
   watch_process();
   if (!process->adopt()) return false;
   launched = app::now();
-  app::log_info("charon runs already and is taken over",
+  app::log_info("ike.charon-adopted", "charon runs already and is taken over",
                 {{"pid", process->pid()}, {"run_dir", config->run_dir.native()}});
   return true;
 }
@@ -168,7 +168,8 @@ void CharonProvider::Impl::watch_process() {
 void CharonProvider::Impl::feed_other_version() {
   // Its plugin is of another build: it cannot serve us, and what it has cannot be had.
   if (process && process->adopted()) {
-    app::log_warning("charon has a plugin of another version and is started anew");
+    app::log_warning("ike.charon-other-version",
+                     "charon has a plugin of another version and is started anew");
     process->terminate();
   }
 }
@@ -179,14 +180,15 @@ void CharonProvider::Impl::launch() {
   launched = app::now();
   if (const auto error = process->start()) {
     if (backoff == Duration{}) throw std::runtime_error(*error);
-    app::log_error("charon does not start", {{"why", *error}});
+    app::log_error("ike.charon-no-start", "charon does not start", {{"why", *error}});
     return relaunch_later();
   }
-  app::log_info("charon started", {{"pid", process->pid()}, {"run_dir", config->run_dir.native()}});
+  app::log_info("ike.charon-started", "charon started",
+                {{"pid", process->pid()}, {"run_dir", config->run_dir.native()}});
 }
 
 void CharonProvider::Impl::on_line(const std::string& line) {
-  app::log_debug("charon says", {{"line", line}});
+  app::log_debug("ike.charon-says", "charon says", {{"line", line}});
   last_lines.push_back(line);
   if (last_lines.size() > kKeptLines) last_lines.pop_front();
 }
@@ -194,7 +196,8 @@ void CharonProvider::Impl::on_line(const std::string& line) {
 void CharonProvider::Impl::on_exit(const std::string& how) {
   std::string said;
   for (const auto& line : last_lines) said += (said.empty() ? "" : " | ") + line;
-  app::log_error("charon ended; established tunnels go on, new ones wait until it is back",
+  app::log_error("ike.charon-ended",
+                 "charon ended; established tunnels go on, new ones wait until it is back",
                  {{"how", how}, {"last_lines", said}});
   if (app::now() - launched > kHealthy) backoff = Duration{};
   release_reservations();
@@ -211,7 +214,7 @@ void CharonProvider::Impl::relaunch_later() {
     try {
       self->launch();
     } catch (const std::runtime_error& fault) {
-      app::log_error("charon does not start", {{"why", fault.what()}});
+      app::log_error("ike.charon-no-restart", "charon does not start", {{"why", fault.what()}});
       self->relaunch_later();
     }
   });
@@ -242,7 +245,7 @@ void CharonProvider::Impl::end_process() {
   }
   feed->serve_for(0ms);
   if (!process->reap()) {
-    app::log_warning("charon did not end in time and is killed");
+    app::log_warning("ike.charon-killed", "charon did not end in time and is killed");
     process->kill();
   }
   process.reset();  // waits for it

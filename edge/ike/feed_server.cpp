@@ -106,7 +106,8 @@ void FeedServer::accept_now() {
   std::uint32_t uid = 0;
   if (!peer_allowed(fd.get(), uid)) {
     counters_.add(FeedCounter::kRefusedPeer);
-    app::log_warning("sa-feed connection refused: this account may not feed SAs", {{"uid", uid}});
+    app::log_warning("ike.feed-refused", "sa-feed connection refused: this account may not feed SAs",
+                     {{"uid", uid}});
     return;
   }
   // The newest counts: a plugin that connects again may be faster than the news that its old connection is
@@ -153,6 +154,7 @@ void FeedServer::on_packet(MutableBytes packet) {
     counters_.add(FeedCounter::kBadFrame);
     const bool other_version = !welcomed_ && frame.error() == Fault::kVersion;
     app::log_warning(
+        "ike.feed-fault",
         "sa-feed: a frame from charon's plugin is not understood, closing; are edge and plugin of one build?",
         {{"fault", describe(frame.error())}});
     drop_connection();

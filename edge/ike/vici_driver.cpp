@@ -157,6 +157,7 @@ asio::awaitable<std::optional<vici::Error>> ViciDriver::Session::forget_crls(con
   const bool ours = settings.attach.empty();
   if (!ours) {
     app::log_warning(
+        "ike.crl-cached",
         "charon may go on using a CRL that it has; swanctl --load-creds --clear makes it forget");
   }
   const char* const command = ours ? "clear-creds" : "flush-certs";
@@ -204,9 +205,9 @@ asio::awaitable<void> ViciDriver::Session::load_anew() {
   const auto self = shared_from_this();
   if (loading) co_return;
   if (const auto error = co_await load()) {
-    app::log_error("loading into charon failed", {{"why", error->text}});
+    app::log_error("ike.load-failed", "loading into charon failed", {{"why", error->text}});
   } else {
-    app::log_info("charon has the IKE configuration");
+    app::log_info("ike.loaded", "charon has the IKE configuration");
   }
 }
 
@@ -227,7 +228,7 @@ asio::awaitable<void> ViciDriver::Session::watch() {
     if (loaded == config) {
       const bool there = co_await still_loaded();
       if (there || loading) continue;  // reload() may be at it by now
-      app::log_warning("charon no longer has our connections or keys, loading them again");
+      app::log_warning("ike.unloaded", "charon no longer has our connections or keys, loading them again");
     }
     co_await load_anew();
   }
@@ -242,7 +243,8 @@ asio::awaitable<void> ViciDriver::Session::run() {
     if (error) {
       // While charon starts there is no socket yet; a refusal will not heal by itself.
       if (error->kind == vici::ErrorKind::kRefused) {
-        app::log_error("charon refuses its configuration", {{"why", error->text}});
+        app::log_error("ike.refused-configuration", "charon refuses its configuration",
+                       {{"why", error->text}});
         retry = kLastRetry;
       }
       close();
@@ -268,7 +270,9 @@ asio::awaitable<void> ViciDriver::Session::end_peer(std::uint32_t uid) {
   // No waiting for the peer's answer to the DELETE, and no log over this connection.
   arguments.add("ike-id", uid).add("force", "yes").add("timeout", "-1").add("loglevel", "-1");
   const auto done = co_await commands.command("terminate", std::move(arguments));
-  if (!done) app::log_debug("terminating an IKE SA failed", {{"uid", uid}, {"why", done.error().text}});
+  if (!done)
+    app::log_debug("ike.terminate-failed", "terminating an IKE SA failed",
+                   {{"uid", uid}, {"why", done.error().text}});
 }
 
 ViciDriver::ViciDriver(asio::io_context& io, std::string uri, std::shared_ptr<const IkeConfig> config,

@@ -142,11 +142,13 @@ void IkeProbe::finish(IkeHealth health, std::string text) {
   latest_ = {health, std::move(text), took, context_.unix_seconds()};
   if (health != before) {
     if (health == IkeHealth::kAnswers) {
-      app::log_info("IKE answers", {LogField("ms", took.count()), LogField("text", latest_.text)});
+      app::log_info("probe.ike-answers", "IKE answers",
+                    {LogField("ms", took.count()), LogField("text", latest_.text)});
     } else if (health == IkeHealth::kUnknown) {
-      app::log_warning("IKE cannot be probed", {LogField("cause", latest_.text)});
+      app::log_warning("probe.ike-impossible", "IKE cannot be probed", {LogField("cause", latest_.text)});
     } else {
-      app::log_error("IKE does not answer its own probe: clients cannot connect (Windows error 809)",
+      app::log_error("probe.ike-silent",
+                     "IKE does not answer its own probe: clients cannot connect (Windows error 809)",
                      {LogField("cause", latest_.text)});
     }
     if (context_.changed) context_.changed(latest_);

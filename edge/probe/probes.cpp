@@ -132,11 +132,12 @@ void Probes::record(const ProbeReport& report, BackendId id) {
   backend->l2tp = {report.health, report.text, context_.unix_seconds(), report.took};
   if (report.health == before) return;
   if (report.health == L2tpHealth::kSilent) {
-    app::log_error("agent does not speak L2TP: it gets no tunnels until it does",
+    app::log_error("probe.agent-silent", "agent does not speak L2TP: it gets no tunnels until it does",
                    {LogField("agent", report.agent), LogField("cause", report.text)});
   } else {
-    app::log_info(before == L2tpHealth::kSilent ? "agent speaks L2TP again" : "agent speaks L2TP",
-                  {LogField("agent", report.agent), LogField("ms", report.took.count())});
+    app::log_info("probe.agent-answers", "agent speaks L2TP",
+                  {LogField("agent", report.agent), LogField("again", before == L2tpHealth::kSilent),
+                   LogField("ms", report.took.count())});
   }
   if (context_.changed) context_.changed(*backend, report);
 }

@@ -15,8 +15,9 @@ constexpr auto kFarewellTime = std::chrono::seconds(4);
 void Relays::drain(RelayId id, const std::string& why, Duration come_back) {
   auto* relay = find(id);
   if (relay == nullptr || relay->stage != RelayStage::kBound || relay->ending_until) return;
-  app::log_info("tunnel is ended", {LogField("id", relay->correlation_id),
-                                    LogField("agent", relay->backend_name), LogField("cause", why)});
+  app::log_info("tunnel.ending", "tunnel is ended",
+                {LogField("id", relay->correlation_id), LogField("agent", relay->backend_name),
+                 LogField("cause", why)});
   relay->come_back = come_back;
   relay->ending_until = context_.now() + kFarewellTime;
   ending_.emplace(*relay->ending_until, id);

@@ -163,7 +163,7 @@ void Relays::place(Relay& relay) {
 
 void Relays::refuse(Relay& relay, std::string_view why) {
   const auto* peer = context_.peers.find(relay.peer);
-  app::log_warning("tunnel refused",
+  app::log_warning("tunnel.refused", "tunnel refused",
                    {LogField("id", relay.correlation_id), LogField("client", peer->remote.to_string()),
                     LogField("identity", peer->identity), LogField("cause", why)});
   if (const auto sccrq = l2tp::read_sccrq(relay.first_packet)) {
@@ -187,7 +187,7 @@ void Relays::accepted(const Backend& backend, RelayId id) {
   relay->stage = RelayStage::kBound;
   context_.backends.accepted(backend, relay->client_key);
   const auto* peer = context_.peers.find(relay->peer);
-  app::log_info("tunnel placed",
+  app::log_info("tunnel.placed", "tunnel placed",
                 {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
                  LogField("identity", peer->identity), LogField("host", relay->client_host),
                  LogField("agent", backend.name)});
@@ -205,8 +205,9 @@ void Relays::accepted(const Backend& backend, RelayId id) {
 void Relays::refused(const Backend& backend, const channel::TunnelRefuse& no) {
   auto* relay = find(backend, no.relay);
   if (relay == nullptr || relay->stage != RelayStage::kPlacing) return;
-  app::log_warning("agent refused a tunnel", {LogField("id", relay->correlation_id),
-                                              LogField("agent", backend.name), LogField("cause", no.reason)});
+  app::log_warning(
+      "tunnel.agent-refused", "agent refused a tunnel",
+      {LogField("id", relay->correlation_id), LogField("agent", backend.name), LogField("cause", no.reason)});
   context_.backends.refused(backend, no.reason);
   take_back(*relay);
   place(*relay);
@@ -215,7 +216,7 @@ void Relays::refused(const Backend& backend, const channel::TunnelRefuse& no) {
 void Relays::closed_by_agent(const Backend& backend, const channel::TunnelClose& close) {
   auto* relay = find(backend, close.relay);
   if (relay == nullptr || relay->stage == RelayStage::kFarewell) return;
-  app::log_info("tunnel closed",
+  app::log_info("tunnel.closed-by-agent", "tunnel closed",
                 {LogField("id", relay->correlation_id), LogField("agent", backend.name),
                  LogField("by", channel::to_string(close.cause)), LogField("cause", close.text)});
   end_sessions(*relay, "tunnel-closed", close.text);
@@ -230,7 +231,7 @@ void Relays::session_up(const Backend& backend, const channel::SessionUp& up) {
   AgentSession session{up.session, up.user, up.auth_method, up.client_ip,
                        static_cast<std::int64_t>(up.started_at)};
   const auto* peer = context_.peers.find(relay->peer);
-  app::log_info("session up",
+  app::log_info("session.up", "session up",
                 {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
                  LogField("identity", peer->identity), LogField("user", up.user),
                  LogField("address", up.client_ip ? up.client_ip->to_string() : "none"),
@@ -244,8 +245,9 @@ void Relays::session_up(const Backend& backend, const channel::SessionUp& up) {
 }
 
 void Relays::end(Relay& relay, const std::string& cause, const std::string& text) {
-  app::log_warning("tunnel ended", {LogField("id", relay.correlation_id),
-                                    LogField("agent", relay.backend_name), LogField("cause", text)});
+  app::log_warning(
+      "tunnel.ended", "tunnel ended",
+      {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name), LogField("cause", text)});
   if (auto* backend = context_.backends.find(relay.backend);
       backend != nullptr && backend->channel != nullptr) {
     backend->channel->close_tunnel(relay.id, channel::CloseCause::kAdmin, text);
@@ -260,7 +262,7 @@ void Relays::session_down(const Backend& backend, const channel::SessionDown& do
   if (relay == nullptr) return;
   const auto* peer = context_.peers.find(relay->peer);
   const auto level = down.cause == "user-request" ? app::LogLevel::kInfo : app::LogLevel::kWarning;
-  app::log(level, "session ended",
+  app::log(level, "session.ended", "session ended",
            {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
             LogField("identity", peer->identity), LogField("user", down.user),
             LogField("agent", backend.name), LogField("cause", down.cause), LogField("text", down.text)});
@@ -284,8 +286,11 @@ void Relays::on_observed(TunnelObserved event) {
   if (event.what == l2tp::Observation::kTunnelUp) relay->established = true;
   if (!event.client_host.empty()) relay->client_host = event.client_host;
   if (event.what == l2tp::Observation::kTunnelClosed || event.what == l2tp::Observation::kSessionClosed) {
-    app::log_info(event.what == l2tp::Observation::kTunnelClosed ? "tunnel closing" : "session closing",
-                  {LogField("id", relay->correlation_id), LogField("cause", event.close_text)});
+    const std::initializer_list<LogField> fields{LogField("id", relay->correlation_id),
+                                                 LogField("cause", event.close_text)};
+    event.what == l2tp::Observation::kTunnelClosed
+        ? app::log_info("tunnel.closing", "tunnel closing", fields)
+        : app::log_info("session.closing", "session closing", fields);
   }
 }
 
@@ -308,9 +313,11 @@ void Relays::on_backend_down(const Backend& backend, const std::string& cause, b
 
 void Relays::agent_lost(const std::string& name, const Endpoint& remote, const std::string& cause,
                         const Ids& orphans, bool orderly) {
-  app::log(orderly ? app::LogLevel::kInfo : app::LogLevel::kError, orderly ? "agent left" : "agent lost",
-           {LogField("agent", name), LogField("remote", remote.to_string()), LogField("cause", cause),
-            LogField("tunnels", orphans.size())});
+  const std::initializer_list<LogField> fields{LogField("agent", name),
+                                               LogField("remote", remote.to_string()),
+                                               LogField("cause", cause), LogField("tunnels", orphans.size())};
+  orderly ? app::log_info("channel.agent-left", "agent left", fields)
+          : app::log_error("channel.agent-lost", "agent lost", fields);
   const auto now = context_.now();
   for (std::size_t i = 0; i < orphans.size(); ++i) {
     auto& relay = *find(orphans[i]);
@@ -323,7 +330,7 @@ void Relays::agent_lost(const std::string& name, const Endpoint& remote, const s
 void Relays::on_farewell_done(const FarewellDone& event) {
   auto* relay = find(event.relay);
   if (relay == nullptr) return;
-  app::log_info("client told that its tunnel is over",
+  app::log_info("tunnel.farewell", "client told that its tunnel is over",
                 {LogField("id", relay->correlation_id), LogField("acknowledged", event.acknowledged)});
   peers_due_.emplace(context_.now() + relay->come_back, relay->peer);
   remove(event.relay);
@@ -340,8 +347,9 @@ void Relays::let_go(Relay& relay) {
   if (backend != nullptr && backend->channel != nullptr) {
     backend->channel->close_tunnel(id, channel::CloseCause::kPeerGone, "the client's IPsec SAs are gone");
   }
-  app::log_info("tunnel closed", {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
-                                  LogField("by", "client"), LogField("cause", "its IPsec SAs are gone")});
+  app::log_info("tunnel.closed-by-client", "tunnel closed",
+                {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
+                 LogField("by", "client"), LogField("cause", "its IPsec SAs are gone")});
   end_sessions(relay, "peer-gone", "the client's IPsec SAs are gone");
   context_.post(relay.worker, UnbindRelay{id});
   remove(id);

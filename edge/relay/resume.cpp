@@ -46,7 +46,7 @@ Relays::Ids Relays::bound_to(BackendId backend) const {
 }
 
 void Relays::wait_for_agent(const Backend& backend, const std::string& cause, std::size_t tunnels) {
-  app::log_warning("agent cut off, its tunnels wait for it",
+  app::log_warning("channel.agent-cut-off", "agent cut off, its tunnels wait for it",
                    {LogField("agent", backend.name), LogField("remote", backend.remote.to_string()),
                     LogField("cause", cause), LogField("tunnels", tunnels)});
   cut_off_[backend.id] = {backend.name, backend.hello.boot_id, backend.remote, cause,
@@ -146,7 +146,7 @@ bool Relays::take_over(Relay& relay, const Backend& backend, const channel::Tunn
                                           .stats = relay.stats});
   backend.channel->resume_tunnel({offer.resume, relay.id, relay.worker});
   const auto* peer = context_.peers.find(relay.peer);
-  app::log_info("tunnel resumed",
+  app::log_info("tunnel.resumed", "tunnel resumed",
                 {LogField("id", relay.correlation_id), LogField("client", peer->remote.to_string()),
                  LogField("identity", peer->identity), LogField("agent", backend.name),
                  LogField("sessions", relay.agent_sessions.size())});
@@ -154,7 +154,7 @@ bool Relays::take_over(Relay& relay, const Backend& backend, const channel::Tunn
 }
 
 void Relays::lose_offer(const Backend& backend, const channel::TunnelResume& offer, const std::string& text) {
-  app::log_warning("tunnel not resumed",
+  app::log_warning("tunnel.not-resumed", "tunnel not resumed",
                    {LogField("id", offer.correlation_id), LogField("client", offer.client.to_string()),
                     LogField("agent", backend.name), LogField("cause", text)});
   backend.channel->refuse_resume({offer.resume, channel::CloseCause::kPeerGone, text});
@@ -196,7 +196,7 @@ void Relays::end_unclaimed(Instant now) {
   }
   for (const auto id : unclaimed) {
     const auto* peer = context_.peers.find(id);
-    app::log_warning("no agent has the client's tunnel, its SAs end",
+    app::log_warning("tunnel.forgotten", "no agent has the client's tunnel, its SAs end",
                      {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
                       LogField("identity", peer->identity)});
     context_.end_peer(id);

@@ -13,6 +13,7 @@
 
 #include "base/app/clock.hpp"
 #include "base/app/log.hpp"
+#include "base/app/log_control.hpp"
 #include "base/app/system_random.hpp"
 #include "lab/swarm/charon_keys.hpp"
 #include "lab/swarm/hand_keys.hpp"
@@ -233,7 +234,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return cli.exit(error) == 0 ? kOk : kUsage;
   }
-  app::start_log("sluice-swarm", given.ike_log > 0 ? app::LogLevel::kDebug : app::LogLevel::kWarning);
+  app::start_log("sluice-swarm");
+  app::LogSettings log;
+  log.level = given.ike_log > 0 ? app::LogLevel::kDebug : app::LogLevel::kWarning;
+  app::configure_log(log);
   ::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
   try {
