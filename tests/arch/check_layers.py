@@ -28,10 +28,12 @@ LAYERS: dict[str, list[str]] = {
     "edge/metrics": ["base", "base/metrics"],
     "edge/ctl": ["base", "base/app", "vici", "vici/shell", "proto/pki"],
     "edge/placement": ["base"],
-    "edge/admin": ["base", "base/app", "vici", "vici/shell", "edge/ike"],
+    "edge/journal": ["base"],
+    "edge/capture": ["base", "l2tp"],
+    "edge/admin": ["base", "base/app", "vici", "vici/shell", "edge/capture", "edge/ike", "edge/journal"],
     "edge/probe": ["base", "base/app", "l2tp", "ppp", "proto/channel", "edge"],
     "edge/app": ["base", "base/app", "base/http", "base/metrics", "esp", "l2tp", "ppp", "vici", "vici/shell", "proto/channel", "proto/transport", "edge",
-                 "edge/admin", "edge/config", "edge/ike", "edge/metrics", "edge/placement", "edge/probe"],
+                 "edge/admin", "edge/capture", "edge/config", "edge/ike", "edge/journal", "edge/metrics", "edge/placement", "edge/probe"],
     "edge": ["base", "base/app", "esp", "l2tp", "vici", "vici/shell", "proto", "proto/channel", "proto/transport",
              "proto/schema", "edge"],
     "backend-agent/radius/core": ["base"],
@@ -40,7 +42,7 @@ LAYERS: dict[str, list[str]] = {
     "lab/swarm": ["base", "base/app", "esp", "l2tp", "ppp", "vici", "vici/shell", "edge/ike", "proto/transport"],
 }
 # These do no I/O and know nothing of time, threads or logs.
-CORES = ["base", "esp", "l2tp", "ppp", "vici", "proto/channel", "edge/placement", "backend-agent/radius/core"]
+CORES = ["base", "esp", "l2tp", "ppp", "vici", "proto/channel", "edge/placement", "edge/journal", "edge/capture", "backend-agent/radius/core"]
 # Files that are their folder's shell: they do I/O, and count as the layer on the right.
 SHELL_FILES = {"vici/client": "vici/shell", "vici/server": "vici/shell"}
 FORBIDDEN_IN_CORES = re.compile(
