@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def describe(name: str) -> str:
     own = re.search(r'def check.*?"""(.*?)"""', text, re.S)
     if own:
         return own[1]
-    used = re.search(r"(\w+)\.(\w+)\)\s*$", text)
+    used = re.search(r"(\w+)\.(\w+)(?:, [^()]*)?\)\s*$", text)
     if used:
         module = (Path(__file__).with_name(used[1] + ".py")).read_text()
         found = re.search(rf'def {used[2]}\(.*?"""(.*?)"""', module, re.S)
@@ -29,6 +30,7 @@ def describe(name: str) -> str:
 def main() -> int:
     names = sorted(path.name for path in SCENARIOS.iterdir() if os.access(path, os.X_OK))
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # "| head" is no error
         print("usage: lab/run NAME\n\nscenarios:")
         for name in names:
             print(f"  {name:<22} {describe(name)}")
