@@ -1,6 +1,7 @@
 #pragma once
 // sluicectl without the process around it.
 
+#include <istream>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct Surroundings {
   std::ostream& error;
   Terminal terminal;                    ///< of `out`
   std::string socket_from_environment;  ///< SLUICE_SOCKET; empty if unset
+  std::istream* in = nullptr;           ///< a person's answers; none where nobody can be asked
 };
 
 /// `words` without the program's name.

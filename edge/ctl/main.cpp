@@ -26,9 +26,10 @@ sluice::ctl::Terminal terminal() {
 
 int main(int argc, char** argv) {
   const char* socket = std::getenv("SLUICE_SOCKET");
+  const bool somebody = ::isatty(STDIN_FILENO) != 0;
   try {
-    return sluice::ctl::run({argv + 1, argv + argc},
-                            {std::cout, std::cerr, terminal(), socket ? socket : ""});
+    return sluice::ctl::run({argv + 1, argv + argc}, {std::cout, std::cerr, terminal(), socket ? socket : "",
+                                                      somebody ? &std::cin : nullptr});
   } catch (const std::exception& fault) {
     std::cerr << "sluicectl: " << fault.what() << "\n";
     return sluice::ctl::kFailed;

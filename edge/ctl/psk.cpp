@@ -10,12 +10,10 @@ namespace {
 // 32, so that five bits choose evenly. No 0 and o, no 1 and l.
 constexpr std::string_view kLetters = "abcdefghijkmnpqrstuvwxyz23456789";
 static_assert(kLetters.size() == 32);
-constexpr std::size_t kGroups = 7, kGroup = 4;
+constexpr std::size_t kPskGroups = 7, kPasswordGroups = 4, kGroup = 4;
 
-}  // namespace
-
-Secret generate_psk(RandomSource& random) {
-  Secret out(kGroups * (kGroup + 1) - 1);
+Secret generate(RandomSource& random, std::size_t groups) {
+  Secret out(groups * (kGroup + 1) - 1);
   random.fill(out.mutable_bytes());
   std::size_t at = 0;
   for (auto& byte : out.mutable_bytes()) {
@@ -23,6 +21,16 @@ Secret generate_psk(RandomSource& random) {
     byte = static_cast<std::uint8_t>(joint ? '-' : kLetters[byte % kLetters.size()]);
   }
   return out;
+}
+
+}  // namespace
+
+Secret generate_psk(RandomSource& random) {
+  return generate(random, kPskGroups);
+}
+
+Secret generate_password(RandomSource& random) {
+  return generate(random, kPasswordGroups);
 }
 
 CLI::App* PskCommand::add_to(CLI::App& app) {

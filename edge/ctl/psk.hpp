@@ -9,6 +9,8 @@ namespace sluice::ctl {
 
 /// 140 random bits as seven groups of four characters out of 32, without those that look alike.
 Secret generate_psk(RandomSource& random);
+/// A user's password of the same kind: 80 bits, four groups.
+Secret generate_password(RandomSource& random);
 
 /// `sluicectl psk generate`
 class PskCommand final : public Command {

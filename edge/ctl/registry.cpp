@@ -1,4 +1,5 @@
 #include "edge/ctl/command.hpp"
+#include "edge/ctl/init.hpp"
 #include "edge/ctl/lists.hpp"
 #include "edge/ctl/pki.hpp"
 #include "edge/ctl/placement.hpp"
@@ -15,6 +16,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   out.push_back(std::make_unique<ReadyCommand>());
   out.push_back(std::make_unique<DrainCommand>());
   out.push_back(std::make_unique<ProbeCommand>());
+  out.push_back(std::make_unique<InitCommand>());
   out.push_back(std::make_unique<PskCommand>());
   out.push_back(std::make_unique<StatsCommand>());
   out.push_back(std::make_unique<PkiCommand>());
