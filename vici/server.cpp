@@ -56,7 +56,11 @@ struct StreamHandler {
   std::string event;
   Server::StreamCommand make;
 };
-using Handler = std::variant<Server::Command, Server::DeferredCommand, StreamHandler>;
+struct LiveHandler {
+  std::string event;
+  Server::LiveCommand begin;
+};
+using Handler = std::variant<Server::Command, Server::DeferredCommand, StreamHandler, LiveHandler>;
 
 Message failed(const std::string& text) {
   Message answer;
@@ -100,6 +104,8 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   void answer(const ConnectionPtr& connection, const Message& message);
   void begin_stream(const ConnectionPtr& connection, const StreamHandler& handler, const Message& arguments);
   void pump_stream(const ConnectionPtr& connection);
+  class LiveConnection;
+  void begin_live(const ConnectionPtr& connection, const LiveHandler& handler, const Request& request);
   void start_writing(const ConnectionPtr& connection);
   void close(const ConnectionPtr& connection);
   void close_if_slow(const ConnectionPtr& connection);
@@ -209,6 +215,8 @@ void Server::Impl::dispatch(const ConnectionPtr& connection, CommandAsked asked)
       answer(connection, (*simple)(asked.arguments));
     } else if (const auto* streaming = std::get_if<StreamHandler>(&handler)) {
       begin_stream(connection, *streaming, asked.arguments);
+    } else if (const auto* live = std::get_if<LiveHandler>(&handler)) {
+      begin_live(connection, *live, {std::move(asked.name), std::move(asked.arguments), connection->peer});
     } else if (const auto* deferred = std::get_if<DeferredCommand>(&handler)) {
       const Request request{std::move(asked.name), std::move(asked.arguments), connection->peer};
       (*deferred)(
@@ -254,6 +262,52 @@ void Server::Impl::pump_stream(const ConnectionPtr& connection) {
     counters_.add(core.send_event(connection->stream_event, *message) ? ServerCounter::kEvents
                                                                       : ServerCounter::kUnencodable);
   }
+}
+
+class Server::Impl::LiveConnection final : public Server::Live {
+ public:
+  LiveConnection(const std::shared_ptr<Impl>& impl, const ConnectionPtr& connection, std::string event)
+      : impl_(impl), connection_(connection), serial_(connection->command_serial), event_(std::move(event)) {}
+
+  bool open() const override { return client() != nullptr; }
+  bool send(const Message& message) override {
+    const auto impl = impl_.lock();
+    const auto client = this->client();
+    if (!impl || !client) return false;
+    // The answer still has to fit behind it.
+    if (client->core.queued_bytes() + client->in_flight > impl->options_.max_queued_bytes / 2) return false;
+    if (!client->core.send_event(event_, message)) {
+      impl->counters_.add(ServerCounter::kUnencodable);
+      return false;
+    }
+    impl->counters_.add(ServerCounter::kEvents);
+    impl->start_writing(client);
+    return true;
+  }
+  void finish(const Message& answer) override {
+    const auto impl = impl_.lock();
+    if (const auto client = this->client(); impl && client) impl->answer(client, answer);
+  }
+
+ private:
+  ConnectionPtr client() const {
+    auto client = connection_.lock();
+    const bool waits = client && client->open && client->command_serial == serial_ && client->core.busy();
+    return waits ? client : nullptr;
+  }
+
+  std::weak_ptr<Impl> impl_;
+  std::weak_ptr<Connection> connection_;
+  std::uint64_t serial_;
+  std::string event_;
+};
+
+void Server::Impl::begin_live(const ConnectionPtr& connection, const LiveHandler& handler,
+                              const Request& request) {
+  if (!connection->core.registered(handler.event)) {
+    return answer(connection, failed("register for the event '" + handler.event + "' first"));
+  }
+  handler.begin(request, std::make_shared<LiveConnection>(shared_from_this(), connection, handler.event));
 }
 
 void Server::Impl::start_writing(const ConnectionPtr& connection) {
@@ -355,6 +409,10 @@ void Server::deferred_command(std::string name, DeferredCommand handler) {
 void Server::stream_command(std::string name, std::string event, StreamCommand handler) {
   declare_event(event);
   impl_->handlers_.insert_or_assign(std::move(name), StreamHandler{std::move(event), std::move(handler)});
+}
+void Server::live_command(std::string name, std::string event, LiveCommand handler) {
+  declare_event(event);
+  impl_->handlers_.insert_or_assign(std::move(name), LiveHandler{std::move(event), std::move(handler)});
 }
 void Server::declare_event(std::string name) {
   impl_->events_.insert(std::move(name));

@@ -71,6 +71,18 @@ class Server {
     Message answer;
   };
   using StreamCommand = std::function<Stream(const Message& arguments)>;
+  /// The way to the client of a command whose messages come as things happen.
+  class Live {
+   public:
+    virtual ~Live() = default;
+    /// The client is there and waits. Once false it stays false.
+    virtual bool open() const = 0;
+    /// Sends one message of the event. False: it was not, because the client is gone or does not keep up.
+    virtual bool send(const Message& message) = 0;
+    /// Ends the command; the first answer counts.
+    virtual void finish(const Message& answer) = 0;
+  };
+  using LiveCommand = std::function<void(const Request& request, std::shared_ptr<Live> live)>;
 
   Server(boost::asio::any_io_executor executor, ServerOptions options);
   /// Stops.
@@ -84,6 +96,9 @@ class Server {
   void deferred_command(std::string name, DeferredCommand handler);
   /// Also declares `event`, under which the messages go to the asking client if it registered for it.
   void stream_command(std::string name, std::string event, StreamCommand handler);
+  /// Likewise, but for clients that did not register: they are refused, because there is nothing else to
+  /// give. A client that left is noticed by Live::open() alone.
+  void live_command(std::string name, std::string event, LiveCommand handler);
   /// Declares an event that clients may register for.
   void declare_event(std::string name);
 

@@ -26,6 +26,7 @@ Pipeline::~Pipeline() = default;
 
 void Pipeline::apply(Command command, Instant now, OutgoingBatch& out) {
   early_memory_.clear();
+  burst_at_ = now;
   std::visit(
       [&]<class T>(T& value) {
         if constexpr (!std::is_same_v<T, std::monostate> && !std::is_same_v<T, StopWorker>)
@@ -306,6 +307,7 @@ void Pipeline::finish_farewell(RelayState& relay, bool acknowledged) {
 }
 
 void Pipeline::on_timeout(Instant now, OutgoingBatch& out) {
+  burst_at_ = now;
   if (path_tick_ && *path_tick_ <= now) tick_paths(now, out);
   while (!lingering_.empty() && lingering_.begin()->first <= now) remove_inbound(lingering_.begin()->second);
   expire_by_time(now);

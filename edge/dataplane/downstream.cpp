@@ -28,6 +28,7 @@ std::uint16_t udp_checksum(const IpAddress& source, const IpAddress& destination
 void Pipeline::from_agents(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out,
                            bool stream) {
   auto& work = *work_;
+  burst_at_ = now;
   std::size_t jobs = 0;
   for (auto& rx : packets) {
     if (rx.packet.length < esp::kEspHeaderSize) {
@@ -127,6 +128,8 @@ void Pipeline::queue_to_client(PeerState& peer, std::uint16_t client_port, esp::
   if (peer.remote.address.is_v6()) {
     store_be16(udp + 6, udp_checksum(peer.local.address, peer.remote.address, packet.bytes()));
   }
+  if (tapped()) [[unlikely]]
+    tap_inner(peer, packet.bytes(), false);
   auto& work = *work_;
   auto& target = work.targets[work.seals];
   target = {peer.remote, peer.local.address, peer.udp_encapsulated ? Exit::kClientUdp : Exit::kClientRaw,
@@ -146,6 +149,8 @@ void Pipeline::seal_to_clients(OutgoingBatch& out) {
       client_esp_drops_.add(job.result);
       continue;
     }
+    if (tapped()) [[unlikely]]
+      tap_sealed(job);
     const auto& target = work.targets[i];
     const std::size_t headers = (target.remote.address.is_v6() ? kIpv6Header : kIpv4Header) +
                                 (target.exit == Exit::kClientUdp ? kUdpHeader : 0);

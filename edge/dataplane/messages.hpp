@@ -15,6 +15,7 @@
 #include "base/ip.hpp"
 #include "base/secret.hpp"
 #include "base/time.hpp"
+#include "edge/capture/tap.hpp"
 #include "edge/ike/provider.hpp"
 #include "esp/suite.hpp"
 #include "l2tp/codes.hpp"
@@ -157,11 +158,18 @@ struct AddPath {
 struct RemovePaths {
   BackendId backend;
 };
+/// Packets that fit go to the tap, too, until the capture of its id stops.
+struct StartCapture {
+  std::shared_ptr<CaptureTap> tap;
+};
+struct StopCapture {
+  std::uint32_t id = 0;
+};
 struct StopWorker {};
 
 using Command = std::variant<std::monostate, ExpectIke, LiveSource, ExpectSpi, AddSa, RemoveSa, ExtendSa,
                              MovePeer, RemovePeer, BindRelay, ResumeRelay, UnbindRelay, Farewell, SendL2tp,
-                             BindProbe, SendProbe, AddPath, RemovePaths, StopWorker>;
+                             BindProbe, SendProbe, AddPath, RemovePaths, StartCapture, StopCapture, StopWorker>;
 
 // ---- worker to control
 // --------------------------------------------------------------------------------------------

@@ -162,6 +162,13 @@ class Pipeline {
   /// One packet of our own making.
   void send_to_client(PeerState& peer, std::uint16_t client_port, Bytes l2tp_packet, OutgoingBatch& out);
 
+  // captures
+  bool tapped() const { return !taps_.empty(); }
+  void tap_ike(Bytes message, const transport::RxPacket& from, std::uint16_t local_port, bool marker);
+  void tap_esp(const transport::RxPacket& from, std::uint16_t local_port);
+  void tap_sealed(const esp::SealJob& job);
+  void tap_inner(const PeerState& peer, Bytes udp, bool from_client);
+
   // state
   PeerState& peer_for(const AddSa& command);
   void apply_one(ExpectIke& command, Instant now, OutgoingBatch& out);
@@ -181,6 +188,8 @@ class Pipeline {
   void apply_one(SendProbe& command, Instant now, OutgoingBatch& out);
   void apply_one(AddPath& command, Instant now, OutgoingBatch& out);
   void apply_one(RemovePaths& command, Instant now, OutgoingBatch& out);
+  void apply_one(StartCapture& command, Instant now, OutgoingBatch& out);
+  void apply_one(StopCapture& command, Instant now, OutgoingBatch& out);
   void remove_inbound(Spi spi);
   void limit_by_time(InboundEntry& entry, const SaLifetime& lifetime, Instant now);
   void expire_by_time(Instant now);
@@ -218,10 +227,12 @@ class Pipeline {
   FlatTable<RelayState> relay_table_;
   std::map<PathKey, std::unique_ptr<PathState>> paths_;
   FlatTable<PathEpoch> path_table_;
-  std::optional<Instant> path_tick_;             // the next, while a path wants any
-  std::set<std::pair<Instant, Spi>> lingering_;  // inbound SAs with a time to go
-  std::set<TimeLimit> time_limits_;              // of inbound SAs: a pair's halves end together
-  std::vector<RelayId> farewells_;               // relays that say goodbye
+  std::optional<Instant> path_tick_;               // the next, while a path wants any
+  std::set<std::pair<Instant, Spi>> lingering_;    // inbound SAs with a time to go
+  std::set<TimeLimit> time_limits_;                // of inbound SAs: a pair's halves end together
+  std::vector<RelayId> farewells_;                 // relays that say goodbye
+  std::vector<std::shared_ptr<CaptureTap>> taps_;  // nearly always none
+  Instant burst_at_{};                             // when what is being worked on came
 
   // Work space of one burst.
   struct Workspace;

@@ -17,6 +17,7 @@ constexpr std::uint8_t kNatKeepalive = 0xff;
 void Pipeline::from_clients(std::span<transport::RxPacket> packets, std::uint16_t local_port, Instant now,
                             OutgoingBatch& out) {
   auto& work = *work_;
+  burst_at_ = now;
   std::size_t count = 0;
   for (auto& rx : packets) {
     const Bytes bytes = rx.packet.bytes();
@@ -28,6 +29,8 @@ void Pipeline::from_clients(std::span<transport::RxPacket> packets, std::uint16_
       take_ike(bytes.subspan(kMarkerSize), rx, local_port, true, now);
     } else {
       inbound_.prefetch(spi.value());
+      if (tapped()) [[unlikely]]
+        tap_esp(rx, local_port);
       work.packets[count++] = &rx;
     }
   }
@@ -36,11 +39,14 @@ void Pipeline::from_clients(std::span<transport::RxPacket> packets, std::uint16_
 }
 
 void Pipeline::from_ike(std::span<const transport::RxPacket> packets, std::uint16_t local_port, Instant now) {
+  burst_at_ = now;
   for (const auto& rx : packets) take_ike(rx.packet.bytes(), rx, local_port, false, now);
 }
 
 void Pipeline::take_ike(Bytes message, const transport::RxPacket& from, std::uint16_t local_port, bool marker,
                         Instant now) {
+  if (tapped()) [[unlikely]]
+    tap_ike(message, from, local_port, marker);
   const auto verdict = guard_.admit(from.remote.address, message, now);
   if (verdict.drop) return ike_drops_.add(*verdict.drop);
   emit_(IkeArrived{{from.local, local_port},
@@ -52,11 +58,14 @@ void Pipeline::take_ike(Bytes message, const transport::RxPacket& from, std::uin
 
 void Pipeline::from_clients_raw(std::span<transport::RxPacket> packets, Instant now, OutgoingBatch& out) {
   auto& work = *work_;
+  burst_at_ = now;
   std::size_t count = 0;
   for (auto& rx : packets) {
     if (rx.packet.length < esp::kEspHeaderSize) {
       drop(Drop::kTooShort);
     } else {
+      if (tapped()) [[unlikely]]
+        tap_esp(rx, 0);
       work.packets[count++] = &rx;
     }
   }
@@ -150,6 +159,8 @@ void Pipeline::take_opened(const esp::OpenJob& job, const transport::RxPacket& f
   const std::uint16_t udp_length = load_be16(packet.data() + 4);
   if (udp_length < kUdpHeader || udp_length > packet.length) return drop(Drop::kBadUdpLength);
   packet.length = udp_length;
+  if (tapped()) [[unlikely]]
+    tap_inner(*entry.peer, packet.bytes(), true);
   packet.drop_front(kUdpHeader);
   l2tp_from_client(*entry.peer, packet, client_port, now);
 }

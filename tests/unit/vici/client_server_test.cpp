@@ -117,6 +117,66 @@ TEST_F(ViciClientServer, StreamsInOrderAndNotAheadOfTheReader) {
   EXPECT_TRUE(std::is_sorted(seen.rbegin(), seen.rend()));
 }
 
+TEST_F(ViciClientServer, LiveCommandSendsAsThingsHappenAndThenAnswers) {
+  std::shared_ptr<Server::Live> live;
+  server->live_command("watch", "sight", [&](const Request&, std::shared_ptr<Server::Live> l) { live = l; });
+  connect();
+  std::vector<std::string> seen;
+  std::optional<Answer> answer;
+  start<Answer>(client.stream("watch", "sight", {}, [&](const Message& m) { seen.emplace_back(m.get("k")); }),
+                [&](Answer got) { answer.emplace(std::move(got)); });
+  run_until([&] { return live != nullptr; });
+  for (const auto* word : {"one", "two"}) {
+    EXPECT_TRUE(live->send(Message().add("k", word)));
+    run_until([&] { return !seen.empty() && seen.back() == word; });
+  }
+  EXPECT_TRUE(live->open());
+  live->finish(Message().add("end", "yes"));
+  EXPECT_FALSE(live->open());
+  EXPECT_FALSE(live->send(Message().add("k", "late")));
+  live->finish(Message().add("end", "again"));
+  run_until([&] { return answer.has_value(); });
+  ASSERT_TRUE(answer->ok()) << answer->error().text;
+  EXPECT_EQ(answer->value().get("end"), "yes");
+  EXPECT_THAT(seen, ElementsAre("one", "two"));
+}
+
+TEST_F(ViciClientServer, LiveCommandWithoutRegistrationIsRefused) {
+  server->live_command("watch", "sight",
+                       [](const Request&, const std::shared_ptr<Server::Live>&) { FAIL(); });
+  connect();
+  const auto answer = run(client.command("watch"));
+  ASSERT_FALSE(answer.ok());
+  EXPECT_THAT(answer.error().text, HasSubstr("register for the event 'sight'"));
+}
+
+TEST_F(ViciClientServer, LiveCommandNoticesThatItsClientLeft) {
+  std::shared_ptr<Server::Live> live;
+  server->live_command("watch", "sight", [&](const Request&, std::shared_ptr<Server::Live> l) { live = l; });
+  {
+    auto leaving = raw();
+    send(leaving, packet(PacketType::kEventRegister, "sight"));
+    send(leaving, packet(PacketType::kCommandRequest, "watch"));
+    run_until([&] { return live != nullptr; });
+    EXPECT_TRUE(live->open());
+  }
+  run_until([&] { return !live->open(); });
+}
+
+TEST_F(ViciClientServer, LiveCommandTellsOfAClientThatDoesNotReadAndKeepsIt) {
+  std::shared_ptr<Server::Live> live;
+  server->live_command("watch", "sight", [&](const Request&, std::shared_ptr<Server::Live> l) { live = l; });
+  auto slow = raw();
+  send(slow, packet(PacketType::kEventRegister, "sight"));
+  send(slow, packet(PacketType::kCommandRequest, "watch"));
+  run_until([&] { return live != nullptr; });
+  const auto large = Message().add("k", std::string(60000, 'x'));
+  std::size_t sent = 0;
+  while (live->send(large)) ASSERT_LT(++sent, 10'000U);
+  EXPECT_GT(sent, 10U);
+  EXPECT_TRUE(live->open());
+}
+
 TEST_F(ViciClientServer, StreamWithoutRegistrationIsJustTheAnswer) {
   connect();
   const auto answer = request("list", Message().add("count", 5));
