@@ -3,18 +3,17 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <atomic>
 #include <mutex>
 
 #include "base/app/clock.hpp"
 #include "base/app/log_control.hpp"
+#include "base/app/log_journal.hpp"
 #include "base/app/log_limit.hpp"
+#include "base/app/log_line.hpp"
 
 namespace sluice::app {
 namespace {
-
-constexpr std::size_t kMaxValue = 512;
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
@@ -49,9 +48,10 @@ struct Log {
     limit.set(settings.rate, settings.burst);
   }
 
-  void set_program(std::string_view program) {
+  void set_program(std::string_view given) {
+    program = given;
     std::string name;
-    for (const char c : program) name += c == '%' ? std::string("%%") : std::string(1, c);
+    for (const char c : given) name += c == '%' ? std::string("%%") : std::string(1, c);
     lines.set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l " + name + ": %v");
   }
 
@@ -64,6 +64,7 @@ struct Log {
   }
 
   void write(LogLevel level, MessageId id, MessageText text, LogFields fields) {
+    if (to_journal && send_to_journal(journal_entries(program, level, id, text, fields))) return;
     lines.log(to_spdlog(level), spdlog::string_view_t("{}"), format_log_line(id, text, fields));
   }
 
@@ -72,35 +73,14 @@ struct Log {
   LogSettings settings;
   std::array<std::optional<Override>, kLogModuleCount> overrides{};
   LogLimit limit;
+  std::string program;
+  bool to_journal = false;
   spdlog::logger lines{"sluice", std::make_shared<spdlog::sinks::stderr_sink_mt>()};
 };
 
 Log& the_log() {
   static Log instance;
   return instance;
-}
-
-/// Line ends and other controls become \xNN, so that no value forges a line; a double quote becomes a single
-/// one, so that texts which quote a peer (and escaped it already) stay readable.
-std::string harmless(std::string_view value) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (const char c : value.substr(0, kMaxValue)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      out += c == '"' ? '\'' : c;
-    } else {
-      out += "\\x";
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    }
-  }
-  if (value.size() > kMaxValue) out += "...";
-  return out;
-}
-
-bool wants_quotes(std::string_view text) {
-  return text.empty() || std::any_of(text.begin(), text.end(), [](char c) { return c == ' ' || c == '='; });
 }
 
 }  // namespace
@@ -139,6 +119,13 @@ void configure_log(const LogSettings& settings) {
   log.settings = settings;
   log.limit.set(settings.rate, settings.burst);
   log.apply();
+  const bool wanted =
+      settings.to == LogTarget::kJournald || (settings.to == LogTarget::kAuto && stderr_is_journal());
+  log.to_journal = wanted && journal_is_there();
+  if (wanted && !log.to_journal) {
+    log.write(LogLevel::kWarning, "log.no-journal", "there is no journal to write to: lines go to stderr",
+              {});
+  }
 }
 
 void set_log_level(LogModule module, std::optional<LogLevel> level, Instant until) {
@@ -182,19 +169,6 @@ std::vector<LogModuleState> log_module_states() {
 
 bool log_enabled(LogModule module, LogLevel level) {
   return level >= the_log().levels[index_of(module)].load(std::memory_order_relaxed);
-}
-
-std::string format_log_line(MessageId id, MessageText text, LogFields fields) {
-  std::string line = "[";
-  line.append(id.name()).append("] ").append(text.view());
-  for (const auto& field : fields) {
-    const std::string value = harmless(field.value);
-    line += ' ';
-    line += field.key;
-    line += '=';
-    line += wants_quotes(value) ? '"' + value + '"' : value;
-  }
-  return line;
 }
 
 void log(LogLevel level, MessageId id, MessageText text, LogFields fields) {

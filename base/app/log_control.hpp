@@ -1,5 +1,5 @@
 #pragma once
-// What an operator sets of the log: from which level on, how much of one kind.
+// What an operator sets of the log: where it goes, from which level on, how much of one kind.
 
 #include <array>
 #include <optional>
@@ -12,7 +12,14 @@
 
 namespace sluice::app {
 
+enum class LogTarget : std::uint8_t {
+  kAuto,  ///< the journal if stderr is connected to it, else stderr
+  kStderr,
+  kJournald,
+};
+
 struct LogSettings {
+  LogTarget to = LogTarget::kAuto;
   LogLevel level = LogLevel::kInfo;
   /// By module, where it differs from `level`.
   std::array<std::optional<LogLevel>, kLogModuleCount> modules{};
@@ -26,6 +33,7 @@ struct LogSettings {
 void start_log(std::string_view program);
 
 /// Takes over all of `settings`; at start and at each reload. Levels set for a time stay until that is over.
+/// Where there is no journal to write to, lines go to stderr, and one of them says so.
 void configure_log(const LogSettings& settings);
 
 /// Another level for one module until `until`; nothing sets it back to what is configured.
@@ -42,8 +50,5 @@ struct LogModuleState {
   std::optional<Instant> until;
 };
 std::vector<LogModuleState> log_module_states();
-
-/// The line without time, level and program, as it is written; for tests.
-std::string format_log_line(MessageId id, MessageText text, LogFields fields);
 
 }  // namespace sluice::app

@@ -4,6 +4,7 @@
 
 #include "base/app/log_control.hpp"
 #include "base/app/log_limit.hpp"
+#include "base/app/log_line.hpp"
 
 namespace sluice::app {
 namespace {
