@@ -6,28 +6,17 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <span>
 #include <sstream>
 
+#include "base/app/config_texts.hpp"
 #include "base/text.hpp"
 
 namespace sluice::app {
 namespace {
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
-
 std::string join(std::string_view prefix, std::string_view key) {
   return prefix.empty() ? std::string(key) : std::string(prefix) + "." + std::string(key);
-}
-
-std::string list_of(const std::vector<std::string_view>& words) {
-  std::string out;
-  for (const auto word : words) out += (out.empty() ? "\"" : ", \"") + std::string(word) + "\"";
-  return out;
 }
 
 /// Nothing unless it is a list of texts.
@@ -39,7 +28,19 @@ std::optional<std::vector<std::string>> texts_of(const toml::node& node) {
   return out;
 }
 
+bool allows(const std::vector<std::string_view>& allowed, std::string_view word) {
+  return std::find(allowed.begin(), allowed.end(), word) != allowed.end();
+}
+
+/// What people call a row, in the order of preference.
+constexpr std::string_view kRowNames[] = {"name", "identity", "address"};
+
 }  // namespace
+
+std::vector<Setting> taking(Takes takes, std::vector<Setting> settings) {
+  for (auto& setting : settings) setting.takes = takes;
+  return settings;
+}
 
 std::string ConfigError::to_string() const {
   if (line == 0) return file + ": " + text;
@@ -66,8 +67,18 @@ Result<ConfigFile, ConfigErrors> ConfigFile::parse(std::string_view text, std::s
   }
 }
 
+ConfigFile ConfigFile::blank() {
+  ConfigFile out({}, "");
+  out.blank_ = true;
+  return out;
+}
+
 void ConfigFile::add(const toml::source_region& where, std::string text) {
-  errors_.push_back({file_, where.begin.line, where.begin.column, std::move(text)});
+  if (!blank_) errors_.push_back({file_, where.begin.line, where.begin.column, std::move(text)});
+}
+
+void ConfigFile::add(const ConfigErrors& errors) {
+  errors_.insert(errors_.end(), errors.begin(), errors.end());
 }
 
 void ConfigFile::read(const std::vector<Setting>& settings) {
@@ -76,6 +87,10 @@ void ConfigFile::read(const std::vector<Setting>& settings) {
 
 void ConfigFile::read_each(std::string_view name, const std::function<void(const ReadRow&)>& row) {
   known_.emplace_back(name);
+  if (blank_) {
+    const toml::table nothing;
+    row([&](const std::vector<Setting>& settings) { read_row(nothing, std::string(name), settings); });
+  }
   const auto* node = root_.get(name);
   if (node == nullptr) return;
   const auto* array = node->as_array();
@@ -84,12 +99,38 @@ void ConfigFile::read_each(std::string_view name, const std::function<void(const
         std::string(name) + " must be written as [[" + std::string(name) + "]], once for each");
     return;
   }
-  for (const auto& item : *array) {
-    const auto& table = *item.as_table();
+  for (std::size_t i = 0; i < array->size(); ++i) {
+    const auto& table = *array->get(i)->as_table();
+    row_place_ = std::string(name) + "[" + std::to_string(i) + "]";
     row([&](const std::vector<Setting>& settings) {
-      read_table(table, std::string(name), settings);
+      read_row(table, std::string(name), settings);
       walk_unknown(table, std::string(name));
     });
+  }
+}
+
+/// Its values are known by what people call the row, so that rows may change places between two files.
+void ConfigFile::read_row(const toml::table& table, const std::string& name,
+                          const std::vector<Setting>& settings) {
+  const auto first = values_.size();
+  read_table(table, name, settings);
+  const auto count = values_.size() - first;
+  const auto rows = std::span(values_).subspan(first, count);
+  std::string row = blank_ ? name : row_place_;
+  for (const auto word : kRowNames) {
+    const auto found = std::ranges::find(rows, name + "." + std::string(word), &ConfigValue::key);
+    if (blank_ || found == rows.end()) continue;
+    row = name + " " + found->text;
+    break;
+  }
+  const auto taken = [&](const std::string& wanted) {
+    return std::any_of(values_.begin(), values_.begin() + static_cast<std::ptrdiff_t>(first),
+                       [&](const ConfigValue& value) { return value.row == wanted; });
+  };
+  for (unsigned next = 2; !blank_ && taken(row); ++next) row += " #" + std::to_string(next);
+  for (auto& value : rows) {
+    value.key.replace(0, name.size(), row);
+    value.row = row;
   }
 }
 
@@ -104,7 +145,35 @@ void ConfigFile::read_table(const toml::table& table, const std::string& prefix,
     } else if (setting.required) {
       add(table.source(), full + " is missing: " + std::string(setting.doc));
     }
+    remember(setting, full, found.node());
   }
+}
+
+void ConfigFile::remember(const Setting& setting, const std::string& full, const toml::node* node) {
+  ConfigValue value;
+  value.key = full;
+  value.text = text_of(setting.target);
+  value.contents = blank_ ? 0 : contents_of(setting.target);
+  value.takes = setting.takes;
+  value.type = type_of(setting.target);
+  value.doc = setting.doc;
+  value.required = setting.required;
+  if (node != nullptr) {
+    value.line = node->source().begin.line;
+    value.column = node->source().begin.column;
+  }
+  values_.push_back(std::move(value));
+}
+
+/// Names the word that is not allowed, at its own place.
+template <class Choice>
+void ConfigFile::reject_choice(const toml::node& node, std::string_view key, const Choice& choice) {
+  const auto word = node.value_exact<std::string>();
+  if (!word)
+    return add(node.source(), std::string(key) + " must hold words in quotes: " + list_of(choice.allowed));
+  const auto near = nearest(*word, choice.allowed);
+  add(node.source(), std::string(key) + ": \"" + escaped(*word) + "\" is none of " + list_of(choice.allowed) +
+                         (near ? ". Did you mean \"" + std::string(*near) + "\"?" : ""));
 }
 
 void ConfigFile::store(const toml::node& node, std::string_view key, const Target& target) {
@@ -116,73 +185,73 @@ void ConfigFile::store(const toml::node& node, std::string_view key, const Targe
     const auto value = text ? parser(*text) : std::nullopt;
     value ? void(*out = *value) : wrong(wanted);
   };
-  std::visit(
-      Overloaded{
-          [&](std::string* out) { text ? void(*out = *text) : wrong("a text in quotes"); },
-          [&](bool* out) {
-            const auto value = node.value_exact<bool>();
-            value ? void(*out = *value) : wrong("true or false");
-          },
-          [&](const Number& number) {
-            const auto value = node.value_exact<std::int64_t>();
-            if (value && *value >= number.min && *value <= number.max) {
-              *number.value = static_cast<std::uint32_t>(*value);
-            } else {
-              wrong("a whole number from " + std::to_string(number.min) + " to " +
-                    std::to_string(number.max));
-            }
-          },
-          [&](const OneOf& choice) {
-            const bool good = text && std::find(choice.allowed.begin(), choice.allowed.end(), *text) !=
-                                          choice.allowed.end();
-            good ? void(*choice.value = *text) : wrong("one of " + list_of(choice.allowed));
-          },
-          [&](const Path& path) {
-            if (!text || text->empty()) return wrong("a file name in quotes");
-            *path.value = std::filesystem::path(file_).parent_path() / *text;
-          },
-          [&](std::chrono::seconds* out) {
-            const auto value = node.value_exact<std::int64_t>();
-            constexpr std::int64_t kMaxSeconds = 10LL * 366 * 86400;
-            const bool good = value && *value >= 0 && *value <= kMaxSeconds;
-            good ? void(*out = std::chrono::seconds(*value)) : wrong("a whole number of seconds");
-          },
-          [&](IpAddress* out) { parse_text(out, IpAddress::parse, "an IP address in quotes"); },
-          [&](Endpoint* out) {
-            parse_text(out, Endpoint::parse, "\"address:port\" (an IPv6 address in brackets)");
-          },
-          [&](const Paths& paths) {
-            const auto names = texts_of(node);
-            if (!names) return wrong("a list of file names in quotes");
-            paths.value->clear();
-            for (const auto& name : *names)
-              paths.value->push_back(std::filesystem::path(file_).parent_path() / name);
-          },
-          [&](const SomeOf& choice) {
-            const auto names = texts_of(node);
-            const auto allowed = [&](const std::string& name) {
-              return std::find(choice.allowed.begin(), choice.allowed.end(), name) != choice.allowed.end();
-            };
-            const bool good = names && std::all_of(names->begin(), names->end(), allowed);
-            good ? void(*choice.value = *names) : wrong("a list of some of " + list_of(choice.allowed));
-          },
-          [&](std::vector<std::string>* out) {
-            const auto names = texts_of(node);
-            names ? void(*out = *names) : wrong("a list of texts");
-          },
-          [&](std::vector<IpAddress>* out) {
-            const auto* array = node.as_array();
-            if (array == nullptr) return wrong("a list of IP addresses");
-            out->clear();
-            for (const auto& item : *array) {
-              const auto item_text = item.value_exact<std::string>();
-              const auto address = item_text ? IpAddress::parse(*item_text) : std::nullopt;
-              address ? out->push_back(*address)
-                      : add(item.source(), std::string(key) + " must hold IP addresses in quotes");
-            }
-          },
-      },
-      target);
+  std::visit(Overloaded{
+                 [&](std::string* out) { text ? void(*out = *text) : wrong("a text in quotes"); },
+                 [&](bool* out) {
+                   const auto value = node.value_exact<bool>();
+                   value ? void(*out = *value) : wrong("true or false");
+                 },
+                 [&](const Number& number) {
+                   const auto value = node.value_exact<std::int64_t>();
+                   if (value && *value >= number.min && *value <= number.max) {
+                     *number.value = static_cast<std::uint32_t>(*value);
+                   } else {
+                     wrong("a whole number from " + std::to_string(number.min) + " to " +
+                           std::to_string(number.max));
+                   }
+                 },
+                 [&](const OneOf& choice) {
+                   const bool good = text && allows(choice.allowed, *text);
+                   good ? void(*choice.value = *text) : reject_choice(node, key, choice);
+                 },
+                 [&](const Path& path) {
+                   if (!text || text->empty()) return wrong("a file name in quotes");
+                   *path.value = std::filesystem::path(file_).parent_path() / *text;
+                 },
+                 [&](std::chrono::seconds* out) {
+                   const auto value = node.value_exact<std::int64_t>();
+                   constexpr std::int64_t kMaxSeconds = 10LL * 366 * 86400;
+                   const bool good = value && *value >= 0 && *value <= kMaxSeconds;
+                   good ? void(*out = std::chrono::seconds(*value)) : wrong("a whole number of seconds");
+                 },
+                 [&](IpAddress* out) { parse_text(out, IpAddress::parse, "an IP address in quotes"); },
+                 [&](Endpoint* out) {
+                   parse_text(out, Endpoint::parse, "\"address:port\" (an IPv6 address in brackets)");
+                 },
+                 [&](const Paths& paths) {
+                   const auto names = texts_of(node);
+                   if (!names) return wrong("a list of file names in quotes");
+                   paths.value->clear();
+                   for (const auto& name : *names)
+                     paths.value->push_back(std::filesystem::path(file_).parent_path() / name);
+                 },
+                 [&](const SomeOf& choice) {
+                   const auto* words = node.as_array();
+                   if (words == nullptr) return wrong("a list of some of " + list_of(choice.allowed));
+                   choice.value->clear();
+                   for (const auto& item : *words) {
+                     const auto word = item.value_exact<std::string>();
+                     word&& allows(choice.allowed, *word) ? choice.value->push_back(*word)
+                                                          : reject_choice(item, key, choice);
+                   }
+                 },
+                 [&](std::vector<std::string>* out) {
+                   const auto names = texts_of(node);
+                   names ? void(*out = *names) : wrong("a list of texts");
+                 },
+                 [&](std::vector<IpAddress>* out) {
+                   const auto* array = node.as_array();
+                   if (array == nullptr) return wrong("a list of IP addresses");
+                   out->clear();
+                   for (const auto& item : *array) {
+                     const auto item_text = item.value_exact<std::string>();
+                     const auto address = item_text ? IpAddress::parse(*item_text) : std::nullopt;
+                     address ? out->push_back(*address)
+                             : add(item.source(), std::string(key) + " must hold IP addresses in quotes");
+                   }
+                 },
+             },
+             target);
 }
 
 void ConfigFile::reject_unknown() {
@@ -206,9 +275,21 @@ void ConfigFile::walk_unknown(const toml::table& table, const std::string& prefi
   }
 }
 
+toml::source_region ConfigFile::place_of(std::string_view key) const {
+  for (; !key.empty(); key = key.substr(0, key.rfind('.') == key.npos ? 0 : key.rfind('.'))) {
+    if (const auto found = root_.at_path(key)) return found.node()->source();
+  }
+  return root_.source();
+}
+
 void ConfigFile::fail(std::string_view key, std::string text) {
-  const auto found = root_.at_path(key);
-  add(found ? found.node()->source() : root_.source(), std::string(key) + ": " + std::move(text));
+  add(place_of(key), std::string(key) + ": " + std::move(text));
+}
+
+void ConfigFile::warn(std::string_view key, std::string text) {
+  if (blank_) return;
+  const auto where = place_of(key).begin;
+  warnings_.push_back({file_, where.line, where.column, std::string(key) + ": " + std::move(text)});
 }
 
 std::optional<std::string> check_secret_file(const std::filesystem::path& file) {

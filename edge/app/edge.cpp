@@ -38,6 +38,19 @@ std::shared_ptr<const ppp::PppConfig> probe_login(const Config& config) {
   return login;
 }
 
+RekeyLimits rekey_limits(const Config& config) {
+  return {.time = config.rekey_time,
+          .packets = config.rekey_packets,
+          .bytes = std::uint64_t{config.rekey_megabytes} << 20};
+}
+
+TunnelLimits tunnel_limits(const Config& config) {
+  return {.tunnels_per_peer = config.tunnels_per_client,
+          .tunnels_per_identity = config.tunnels_per_identity,
+          .sessions_per_peer = config.sessions_per_client,
+          .half_open = config.half_open};
+}
+
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -149,9 +162,7 @@ void Edge::make_tables() {
                       .placement = config_.placement,
                       .give_frames = [this](std::uint32_t worker,
                                             Bytes records) { return workers_[worker]->give_frames(records); },
-                      .rekey = {.time = config_.rekey_time,
-                                .packets = config_.rekey_packets,
-                                .bytes = std::uint64_t{config_.rekey_megabytes} << 20}},
+                      .rekey = rekey_limits(config_)},
       BackendEvents{.up =
                         [this](const Backend& backend) {
                           app::log_info("channel.agent-up", "agent up",
@@ -195,10 +206,7 @@ void Edge::make_tables() {
                           operations_->session_down(session_view(relay, &session), cause, text);
                         },
                     .mtu = config_.mtu,
-                    .limits = {.tunnels_per_peer = config_.tunnels_per_client,
-                               .tunnels_per_identity = config_.tunnels_per_identity,
-                               .sessions_per_peer = config_.sessions_per_client,
-                               .half_open = config_.half_open},
+                    .limits = tunnel_limits(config_),
                     .listener_of = [this](const IpAddress& address) { return listener_of(address); },
                     .closed = [this] { return draining_->closed(); }});
   make_draining();
@@ -323,6 +331,7 @@ void Edge::start() {
       *this);
   add_probe_command();
   add_placement();
+  if (reload_) add_reload_command(operations_->server(), reload_);
   draining_->load();
   if (const auto error = operations_->start()) throw std::runtime_error(error->text);
 
@@ -346,16 +355,36 @@ void Edge::start() {
   tick();
 }
 
-std::optional<std::string> Edge::reload(Config config) {
-  if (config.listen_addresses != config_.listen_addresses)
-    return "the addresses that clients dial take effect at a restart only";
-  if (config.name != config_.name) return "edge.name takes effect at a restart only";
-  auto identity = channel_identity(config);
-  if (!identity) return identity.error();
+std::optional<std::string> Edge::reload(Config config, transport::TlsIdentity identity) {
   if (auto fault = ike_->reload(ike_config(config))) return fault;
-  take_identity(std::move(*identity));
+  take_identity(std::move(identity));
+  backends_->set_allowed(config.agents);
   backends_->set_placement(config.placement);
+  backends_->set_rekey(rekey_limits(config));
+  relays_->set_limits(tunnel_limits(config));
+  probes_->set(probe_login(config), config.l2tp_probe);
+  ike_probe_->set_interval(config.ike_probe);
+  // What needs a restart stays what it is.
+  config_.listeners = std::move(config.listeners);
+  config_.agents = std::move(config.agents);
+  config_.values = app::taken_over(config_.values, config.values);
   return std::nullopt;
+}
+
+std::vector<std::string> Edge::connected_agents() const {
+  std::vector<std::string> out;
+  for (const auto& [id, backend] : backends_->all()) {
+    if (backend.channel != nullptr) out.push_back(backend.name);
+  }
+  return out;
+}
+
+std::size_t Edge::sessions_on(const std::string& agent) const {
+  std::size_t out = 0;
+  for (const auto& [id, relay] : relays_->all()) {
+    if (relay.backend_name == agent) out += relay.agent_sessions.size();
+  }
+  return out;
 }
 
 void Edge::take_identity(transport::TlsIdentity identity) {

@@ -15,6 +15,7 @@
 #include "base/app/unique_fd.hpp"
 #include "base/metrics/metrics_server.hpp"
 #include "edge/admin/operations_server.hpp"
+#include "edge/admin/reload_command.hpp"
 #include "edge/app/draining.hpp"
 #include "edge/app/ike_sender.hpp"
 #include "edge/backends/backends.hpp"
@@ -41,12 +42,18 @@ class Edge final : public IkeEvents, public StateView {
   Edge(boost::asio::io_context& io, Config config);
   ~Edge() override;
 
+  /// Who answers `reload` on the operations socket; before start().
+  void on_reload(std::function<ReloadView(bool dry_run)> reload) { reload_ = std::move(reload); }
   /// Starts charon, the agents' listener and the operations socket. Throws like the constructor.
   void start();
-  /// Takes over what `config` says of IKE (listeners, keys, certificates, CRLs, users) and of the channel's
-  /// certificates. Nobody who is connected is dropped, but for agents that were revoked. Nothing on success,
-  /// else why nothing was changed.
-  std::optional<std::string> reload(Config config);
+  /// Takes over what `config` and `identity`, its certificates on the channel, say and a reload can change.
+  /// Nobody who is connected is dropped, but for agents that were revoked or are no longer among
+  /// channel.agents. Nothing on success, else why nothing was changed.
+  std::optional<std::string> reload(Config config, transport::TlsIdentity identity);
+  const Config& config() const { return config_; }
+  /// Of an agent that is connected; 0 also where there is none of that name.
+  std::size_t sessions_on(const std::string& agent) const;
+  std::vector<std::string> connected_agents() const;
   /// Tells clients and agents, ends charon. Afterwards the io_context runs dry.
   void stop();
   /// For a restart: charon and the agents keep what they have for the next edge. As stop() where the
@@ -140,6 +147,7 @@ class Edge final : public IkeEvents, public StateView {
   std::unique_ptr<metrics::MetricsServer> metrics_;
   std::optional<transport::TlsIdentity> identity_;  ///< on the channel, once started
   transport::ExpiryReminder expiry_;
+  std::function<ReloadView(bool dry_run)> reload_;
 };
 
 }  // namespace sluice::edge

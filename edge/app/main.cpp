@@ -7,52 +7,33 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <iostream>
+#include <sstream>
 
 #include "base/app/log.hpp"
 #include "base/app/log_control.hpp"
 #include "base/app/service_manager.hpp"
-#include "edge/app/channel_identity.hpp"
+#include "edge/app/check.hpp"
 #include "edge/app/edge.hpp"
+#include "edge/app/reload.hpp"
 #include "edge/app/version.hpp"
 
 namespace {
 
 constexpr int kOk = 0, kFailed = 1, kUsage = 2;
 
-std::optional<sluice::edge::LoadedConfig> read_config(const std::string& file) {
-  auto loaded = sluice::edge::load_config(file);
-  if (!loaded) {
-    for (const auto& error : loaded.error()) std::cerr << error.to_string() << "\n";
-    return std::nullopt;
-  }
-  for (const auto& warning : loaded->warnings) std::cerr << "warning: " << warning << "\n";
-  return std::move(loaded).value();
-}
-
-/// A file that cannot be used changes nothing.
-void reload(sluice::edge::Edge& edge, const std::string& file) {
-  using namespace sluice::app;
-  auto loaded = sluice::edge::load_config(file);
-  if (!loaded) {
-    for (const auto& error : loaded.error())
-      log_error("config.faulty", "configuration not reloaded", {{"why", error.to_string()}});
-    return;
-  }
-  for (const auto& warning : loaded->warnings)
-    log_warning("config.warning", "configuration", {{"warning", warning}});
-  if (const auto fault = edge.reload(std::move(loaded->config))) {
-    log_error("config.not-taken", "configuration not reloaded", {{"why", *fault}});
-  } else {
-    log_info("config.reloaded", "configuration reloaded", {{"file", file}});
-  }
-}
+/// Of the command line.
+struct Wishes {
+  std::string file = "/etc/sluice/edge.toml";
+  std::string to_check;
+  bool check = false, json = false, settings = false;
+};
 
 void reload_on_hangup(boost::asio::signal_set& hangup, sluice::edge::Edge& edge,
                       sluice::app::ServiceManager& service, const std::string& file, const bool& stopping) {
   hangup.async_wait([&](const boost::system::error_code& error, int) {
     if (error || stopping) return;
     service.reloading();
-    reload(edge, file);
+    sluice::edge::reload(edge, file, false);
     service.ready_again();
     reload_on_hangup(hangup, edge, service, file, stopping);
   });
@@ -87,6 +68,7 @@ int run(sluice::edge::Config config, const std::string& file) {
       number == SIGTERM ? edge.leave() : edge.stop();
     });
     reload_on_hangup(hangup, edge, service, file, stopping);
+    edge.on_reload([&](bool dry_run) { return sluice::edge::reload(edge, file, dry_run); });
     edge.start();
     service.ready([&] { return status_line(edge); });
     io.run();
@@ -98,33 +80,39 @@ int run(sluice::edge::Config config, const std::string& file) {
   }
 }
 
+int work(const Wishes& wishes) {
+  if (wishes.settings) {
+    std::cout << sluice::app::settings_page("sluice-edge", sluice::edge::config_settings());
+    return kOk;
+  }
+  auto checked = sluice::edge::check_config_file(wishes.to_check.empty() ? wishes.file : wishes.to_check);
+  if (wishes.check && wishes.json) return print_json(checked.report, std::cout);
+  std::ostringstream unsaid;
+  const int code = print(checked.report, wishes.check ? std::cout : unsaid, std::cerr);
+  if (wishes.check || code != kOk) return code;
+  sluice::app::start_log("sluice-edge");
+  sluice::app::configure_log(log_settings(*checked.config));
+  return run(std::move(*checked.config), wishes.file);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App cli{"Sluice edge: ends IPsec for L2TP clients and relays each tunnel to a PPP server"};
-  std::string file = "/etc/sluice/edge.toml";
-  bool check = false;
-  cli.add_option("-c,--config", file, "configuration file")->capture_default_str();
-  cli.add_flag("--check", check, "only check the configuration: exit code 0 if it is good");
+  Wishes wishes;
+  cli.add_option("-c,--config", wishes.file, "configuration file")->capture_default_str();
+  auto* check = cli.add_option(
+      "--check", wishes.to_check,
+      "only check this file, or that of --config, and all that it names: exit code 0 if it is good");
+  check->expected(0, 1);
+  cli.add_flag("--json", wishes.json, "what --check found, as JSON")->needs(check);
+  cli.add_flag("--settings", wishes.settings, "print every setting with its default and meaning, and end");
   cli.set_version_flag("--version", std::string("sluice-edge ") + std::string(sluice::edge::kVersion));
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return cli.exit(error) == 0 ? kOk : kUsage;
   }
-  auto loaded = read_config(file);
-  if (!loaded) return kFailed;
-  if (check) {
-    if (const auto identity = sluice::edge::channel_identity(loaded->config); !identity) {
-      std::cerr << identity.error() << "\n";
-      return kFailed;
-    }
-    std::cout << file << ": good\n";
-    return kOk;
-  }
-  sluice::app::start_log("sluice-edge");
-  sluice::app::LogSettings log;
-  log.level = sluice::app::parse_log_level(loaded->config.log_level).value_or(sluice::app::LogLevel::kInfo);
-  sluice::app::configure_log(log);
-  return run(std::move(loaded->config), file);
+  wishes.check = check->count() > 0;
+  return work(wishes);
 }

@@ -13,6 +13,16 @@ bool Backends::authorise(const transport::PeerName& agent) {
   return agent.role == transport::Role::kAgent && (allowed_.empty() || allowed_.contains(agent.name));
 }
 
+void Backends::set_allowed(const std::vector<std::string>& allowed) {
+  allowed_ = {allowed.begin(), allowed.end()};
+  std::vector<transport::EdgeChannel*> gone;
+  for (const auto& [id, backend] : backends_) {
+    if (backend.channel != nullptr && !allowed_.empty() && !allowed_.contains(backend.name))
+      gone.push_back(backend.channel);
+  }
+  for (auto* channel : gone) channel->close(channel->peer().name + " is none of channel.agents any more");
+}
+
 void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentReady& ready,
                           std::vector<channel::PathKeys> keys) {
   const auto& name = channel.peer().name;

@@ -136,6 +136,9 @@ class Backends final : public transport::EdgeChannelHandler {
   Decision explain(PlacementRequest request) const;
   /// Whether anybody takes tunnels just now.
   bool takes_tunnels() const;
+  /// As in the constructor; channels of agents that are none of these end.
+  void set_allowed(const std::vector<std::string>& allowed);
+  void set_rekey(RekeyLimits limits) { context_.rekey = limits; }
   void set_placement(PlacementSettings settings) { context_.placement = std::move(settings); }
   const PlacementSettings& placement() const { return context_.placement; }
   /// How an agent is remembered; null where none of that name was ever here.

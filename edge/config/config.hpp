@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/app/config_table.hpp"
+#include "base/app/log_control.hpp"
 #include "base/http/listen_at.hpp"
 #include "base/ip.hpp"
 #include "base/secret.hpp"
@@ -80,11 +81,13 @@ struct Config {
   std::filesystem::path state_dir;          ///< what outlives restarts; default: run_dir
   std::filesystem::path operations_socket;  ///< default: run_dir/edge.sock
   std::string log_level = "info";
+
+  app::ConfigValues values;  ///< the same, key by key
 };
 
 struct LoadedConfig {
   Config config;
-  std::vector<std::string> warnings;
+  app::ConfigErrors warnings;
 };
 
 /// What the IKE side is told of it; copies the secrets, and leaves what is not the file's at its default.
@@ -94,5 +97,10 @@ IkeConfig ike_config(const Config& config);
 Result<LoadedConfig, app::ConfigErrors> load_config(const std::filesystem::path& file);
 /// The same from text, for tests; `file_name` is what relative paths and errors refer to.
 Result<LoadedConfig, app::ConfigErrors> parse_config(std::string_view text, const std::string& file_name);
+
+app::LogSettings log_settings(const Config& config);
+
+/// Every setting with its default.
+app::ConfigValues config_settings();
 
 }  // namespace sluice::edge

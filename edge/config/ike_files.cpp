@@ -19,6 +19,7 @@ namespace {
 
 /// vici carries a value's length in 16 bits.
 constexpr std::size_t kLargest = 65535;
+constexpr auto kExpirySoon = std::chrono::hours(30 * 24);
 
 Failure<std::string> fault(const FilePath& file, const std::string& text) {
   return Failure{file.string() + " " + text};
@@ -132,12 +133,22 @@ Result<Secret, std::string> read_private_key(const FilePath& file, Bytes certifi
   }
 }
 
-std::string validity_warning(const FilePath& file, Bytes certificate) {
+std::string validity_fault(const FilePath& file, Bytes certificate) {
   const auto read = certificate_of(certificate);
   const Botan::X509_Time now(std::chrono::system_clock::now());
-  if (now > read.not_after()) return file.string() + ": the certificate has expired; clients will refuse it";
-  if (now < read.not_before()) return file.string() + ": the certificate is not valid yet";
+  if (now > read.not_after())
+    return file.string() + ": the certificate has expired; clients would refuse it. Get a new one";
+  if (now < read.not_before())
+    return file.string() + ": the certificate is not valid yet; is this machine's clock right?";
   return {};
+}
+
+std::string expiry_warning(const FilePath& file, Bytes certificate) {
+  const auto read = certificate_of(certificate);
+  const Botan::X509_Time soon(std::chrono::system_clock::now() + kExpirySoon);
+  if (soon <= read.not_after()) return {};
+  return file.string() + ": the certificate ends on " + read.not_after().readable_string() +
+         ", within 30 days; clients will refuse it then";
 }
 
 std::string crl_age_warning(const FilePath& file, Bytes crl) {

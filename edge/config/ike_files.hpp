@@ -25,8 +25,10 @@ Result<ByteVector, std::string> read_crl(const FilePath& file);
 /// An unencrypted PKCS #8 key, as DER, that belongs to `certificate`.
 Result<Secret, std::string> read_private_key(const FilePath& file, Bytes certificate);
 
-/// A sentence where a certificate (or CRL) is no longer, or not yet, valid; empty otherwise.
-std::string validity_warning(const FilePath& file, Bytes certificate);
+/// Sentences, or empty: that a certificate is no longer, or not yet, valid; that it ends within 30 days; that
+/// a CRL should have been replaced.
+std::string validity_fault(const FilePath& file, Bytes certificate);
+std::string expiry_warning(const FilePath& file, Bytes certificate);
 std::string crl_age_warning(const FilePath& file, Bytes crl);
 
 }  // namespace sluice::edge

@@ -22,29 +22,32 @@ const std::vector<std::string_view>& policy_names() {
 std::vector<app::Setting> settings_for(PlacementSettings& p, std::string& policy) {
   auto& load = p.rules.load;
   auto& health = p.health;
-  return {
-      {"placement.policy", OneOf{&policy, policy_names()}, "who gets a new tunnel"},
-      {"placement.pool", &p.rules.default_pool,
-       "for whom no rule matches; empty: the agents that no pool names"},
-      {"placement.sticky", &p.sticky, "seconds that a client's former agent is preferred; 0: never"},
-      {"placement.sessions", Number{&load.sessions, 0, kMostPercent}, "how much tunnels count, in percent"},
-      {"placement.cpu", Number{&load.cpu, 0, kMostPercent}, "how much a busy worker counts"},
-      {"placement.packets", Number{&load.packets, 0, kMostPercent}, "how much packets a second count"},
-      {"placement.radius", Number{&load.radius, 0, kMostPercent}, "how much slow RADIUS servers count"},
-      {"placement.addresses", Number{&load.addresses, 0, kMostPercent},
-       "how much a pool that runs out counts"},
-      {"placement.full_packet_rate", Number{&load.full_packet_rate, 1},
-       "packets a second of a fully loaded agent"},
-      {"placement.slow_start", &health.slow_start, "seconds in which a newcomer catches up; 0: at once"},
-      {"placement.eject_after", Number{&health.eject_after, 1, 1000},
-       "refusals in a row that eject an agent"},
-      {"placement.eject_first", &health.eject_first,
-       "seconds of the first ejection; each further one doubles"},
-      {"placement.eject_max", &health.eject_max, "seconds of the longest"},
-      {"placement.flap_limit", Number{&health.flap_limit, 0, 1000},
-       "losses of its channel that take an agent out of rotation; 0: never"},
-      {"placement.flap_half_life", &health.flap_half_life, "seconds after which a loss counts half"},
-  };
+  return app::taking(
+      app::Takes::kReload,
+      {
+          {"placement.policy", OneOf{&policy, policy_names()}, "who gets a new tunnel"},
+          {"placement.pool", &p.rules.default_pool,
+           "for whom no rule matches; empty: the agents that no pool names"},
+          {"placement.sticky", &p.sticky, "seconds that a client's former agent is preferred; 0: never"},
+          {"placement.sessions", Number{&load.sessions, 0, kMostPercent},
+           "how much tunnels count, in percent"},
+          {"placement.cpu", Number{&load.cpu, 0, kMostPercent}, "how much a busy worker counts"},
+          {"placement.packets", Number{&load.packets, 0, kMostPercent}, "how much packets a second count"},
+          {"placement.radius", Number{&load.radius, 0, kMostPercent}, "how much slow RADIUS servers count"},
+          {"placement.addresses", Number{&load.addresses, 0, kMostPercent},
+           "how much a pool that runs out counts"},
+          {"placement.full_packet_rate", Number{&load.full_packet_rate, 1},
+           "packets a second of a fully loaded agent"},
+          {"placement.slow_start", &health.slow_start, "seconds in which a newcomer catches up; 0: at once"},
+          {"placement.eject_after", Number{&health.eject_after, 1, 1000},
+           "refusals in a row that eject an agent"},
+          {"placement.eject_first", &health.eject_first,
+           "seconds of the first ejection; each further one doubles"},
+          {"placement.eject_max", &health.eject_max, "seconds of the longest"},
+          {"placement.flap_limit", Number{&health.flap_limit, 0, 1000},
+           "losses of its channel that take an agent out of rotation; 0: never"},
+          {"placement.flap_half_life", &health.flap_half_life, "seconds after which a loss counts half"},
+      });
 }
 
 void read_pools(app::ConfigFile& file, PlacementRules& rules) {
@@ -53,19 +56,21 @@ void read_pools(app::ConfigFile& file, PlacementRules& rules) {
     std::string policy;
     auto allowed = policy_names();
     allowed.emplace_back("");
-    read({{"name", &pool.name, "a name for rules and `spare`", true},
-          {"agents", &pool.agents, "names in agents' certificates, with * and ?", true},
-          {"policy", OneOf{&policy, allowed}, "empty: placement.policy"},
-          {"spare", &pool.spare, "the pool that is asked when this one can take nothing"}});
+    read(app::taking(app::Takes::kReload,
+                     {{"name", &pool.name, "a name for rules and `spare`", true},
+                      {"agents", &pool.agents, "names in agents' certificates, with * and ?", true},
+                      {"policy", OneOf{&policy, allowed}, "empty: placement.policy"},
+                      {"spare", &pool.spare, "the pool that is asked when this one can take nothing"}}));
     pool.policy = policy_of(policy);
     rules.pools.push_back(std::move(pool));
   });
   file.read_each("pool_rule", [&](const app::ConfigFile::ReadRow& read) {
     PoolRule rule;
-    read({{"listener", &rule.listener, "of which listener; \"main\" is [listen]"},
-          {"identity", &rule.identity, "the client's IKE identity, with * and ?"},
-          {"realm", &rule.realm, "what its IKE identity ends with, after an @ or a dot"},
-          {"pool", &rule.pool, "where it goes", true}});
+    read(app::taking(app::Takes::kReload,
+                     {{"listener", &rule.listener, "of which listener; \"main\" is [listen]"},
+                      {"identity", &rule.identity, "the client's IKE identity, with * and ?"},
+                      {"realm", &rule.realm, "what its IKE identity ends with, after an @ or a dot"},
+                      {"pool", &rule.pool, "where it goes", true}}));
     rules.rules.push_back(std::move(rule));
   });
 }
@@ -94,6 +99,21 @@ class Names {
   std::vector<std::string_view> pools_, listeners_;
 };
 
+/// Agents of a pool that may not connect.
+void check_members(app::ConfigFile& file, const Config& config) {
+  if (config.agents.empty()) return;
+  const auto& pools = config.placement.rules.pools;
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    for (std::size_t j = 0; j < pools[i].agents.size(); ++j) {
+      const auto& pattern = pools[i].agents[j];
+      if (std::ranges::any_of(config.agents, [&](const auto& name) { return matches(pattern, name); }))
+        continue;
+      file.warn("pool[" + std::to_string(i) + "].agents[" + std::to_string(j) + "]",
+                "\"" + escaped(pattern) + "\" is none of channel.agents: nobody of that name may connect");
+    }
+  }
+}
+
 void check(app::ConfigFile& file, const Config& config) {
   const auto& rules = config.placement.rules;
   Names names(file, config);
@@ -114,6 +134,10 @@ void check(app::ConfigFile& file, const Config& config) {
     names.check_listener(place + "listener", rule.listener);
   }
   names.check_pool("placement.pool", rules.default_pool);
+  const auto& health = config.placement.health;
+  if (health.eject_first > health.eject_max)
+    file.fail("placement.eject_first", "is longer than placement.eject_max, the longest ejection");
+  check_members(file, config);
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ std::vector<std::string> check_config(const IkeConfig& config) {
   }
   if (!config.run_dir.is_absolute())
     faults.push_back("the run directory '" + config.run_dir.native() + "' is not an absolute path");
-  for (auto& fault : check_ike(config)) faults.push_back(std::move(fault));
+  for (auto& fault : check_ike(config)) faults.push_back(std::move(fault.text));
   if (config.log_level < -1 || config.log_level > 2) {
     faults.emplace_back("charon's log level must be -1 to 2: higher ones print keys");
   }

@@ -127,8 +127,13 @@ struct IkeConfig {
   int threads = 16;
 };
 
-/// What is wrong with listeners, keys and users, each as a sentence; empty: nothing.
-std::vector<std::string> check_ike(const IkeConfig& config);
+/// Something wrong with listeners, keys or users.
+struct IkeFault {
+  std::string text;  ///< a sentence
+  /// Of IkeConfig's, which one it is about.
+  std::optional<std::size_t> listener{}, psk{};
+};
+std::vector<IkeFault> check_ike(const IkeConfig& config);
 
 /// What a listener offers, its profiles' or its own.
 std::vector<std::string> ike_proposals(const IkeListener& listener);

@@ -51,6 +51,7 @@ class IkeProbe {
   void probe(Done done = {});
   /// Due probes and resends. Call each 100 ms or so.
   void tick();
+  void set_interval(Duration interval) { context_.interval = interval; }
   /// Closes the sockets; what is under way is not reported.
   void stop();
 

@@ -151,6 +151,12 @@ void Probes::on_backend_down(const Backend& backend) {
   }
 }
 
+void Probes::set(std::shared_ptr<const ppp::PppConfig> ppp, Duration interval) {
+  if (interval != context_.interval) due_.clear();
+  context_.ppp = std::move(ppp);
+  context_.interval = interval;
+}
+
 void Probes::tick() {
   const auto now = context_.now();
   if (context_.interval > Duration::zero()) {

@@ -55,6 +55,9 @@ class Probes {
   /// Due probes and resends. Call each 100 ms or so.
   void tick();
 
+  /// For probes from now on; as in the context.
+  void set(std::shared_ptr<const ppp::PppConfig> ppp, Duration interval);
+
   std::size_t running() const { return running_.size(); }
 
  private:

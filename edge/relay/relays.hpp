@@ -111,6 +111,9 @@ class Relays {
   /// SAs goes after that. Does nothing to one that is ending already.
   void drain(RelayId id, const std::string& why, Duration come_back);
 
+  /// For tunnels and sessions from now on; for half-open ones at once.
+  void set_limits(TunnelLimits limits) { context_.limits = limits; }
+
   const std::map<RelayId, Relay>& all() const { return relays_; }
   std::size_t session_count() const;
   /// A relay number that nobody has, for a tunnel of the edge's own.

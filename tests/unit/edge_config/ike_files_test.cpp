@@ -55,7 +55,8 @@ TEST_F(IkeFiles, ReadCertificateAndKeyInPemAndDer) {
   const auto read = read_private_key(write("a.key", Botan::PKCS8::PEM_encode(key)), der);
   ASSERT_TRUE(read) << read.error();
   EXPECT_FALSE(read->empty());
-  EXPECT_EQ(validity_warning(pem, der), "");
+  EXPECT_EQ(validity_fault(pem, der), "");
+  EXPECT_THAT(expiry_warning(pem, der), HasSubstr("within 30 days")) << "it is good for an hour";
 }
 
 TEST_F(IkeFiles, KeepTheChainInOrder) {

@@ -201,7 +201,9 @@ TEST(IkeCheck, NamesWhatAListenerLacks) {
     IkeConfig config;
     config.psks.push_back(psk({}, "k"));
     adjust(config);
-    return check_ike(config);
+    std::vector<std::string> texts;
+    for (const auto& fault : check_ike(config)) texts.push_back(fault.text);
+    return texts;
   };
   EXPECT_TRUE(faults([](IkeConfig&) {}).empty());
   EXPECT_THAT(faults([](IkeConfig& c) { c.psks.clear(); }), Contains(HasSubstr("pre-shared key")));
