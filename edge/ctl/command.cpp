@@ -107,7 +107,7 @@ void Conversation::print_rows(std::string_view schema, const std::string& key,
   print(schema, out);
 }
 
-void examples(CLI::App& command, std::initializer_list<std::string_view> lines) {
+void examples(CLI::App& command, const std::vector<std::string_view>& lines) {
   std::string text = lines.size() == 1 ? "Example:" : "Examples:";
   for (const auto line : lines) text += "\n  sluicectl " + std::string(line);
   command.footer(text);

@@ -73,6 +73,6 @@ class Command {
 std::vector<std::unique_ptr<Command>> all_commands();
 
 /// Ends a command's --help with how it is used; one line each, without "sluicectl".
-void examples(CLI::App& command, std::initializer_list<std::string_view> lines);
+void examples(CLI::App& command, const std::vector<std::string_view>& lines);
 
 }  // namespace sluice::ctl

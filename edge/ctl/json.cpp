@@ -41,9 +41,16 @@ const std::set<std::string_view> kMoreNumbers{"certificate-expires",
                                               "score-milli",
                                               "handicap",
                                               "busy-permille",
-                                              "radius-ms"};
-const std::set<std::string_view> kFlags{"nat",       "draining", "encap",    "ready",
-                                        "ike-ready", "chosen",   "eligible", "spare"};
+                                              "radius-ms",
+                                              "opened-at",
+                                              "client-window",
+                                              "agent-window",
+                                              "client-resent",
+                                              "agent-resent",
+                                              "client-l2tp-port",
+                                              "agent-worker"};
+const std::set<std::string_view> kFlags{"nat",    "draining", "encap", "ready",  "ike-ready",
+                                        "chosen", "eligible", "spare", "closing"};
 // Sections that are a list of like things under running numbers.
 const std::set<std::string_view> kArrays{"sas"};
 

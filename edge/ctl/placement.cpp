@@ -251,33 +251,4 @@ int ReadyCommand::run(const Conversation& with) {
   return is_ready ? kOk : kFailed;
 }
 
-Table drains_table(const Rows& rows, std::uint64_t now) {
-  constexpr auto kRight = Align::kRight;
-  Table table({{"DRAINED", Align::kLeft, 10, 8},
-               {"STATE", Align::kLeft, 9},
-               {"LEFT", kRight, 9},
-               {"OF", kRight, 6},
-               {"SESSIONS", kRight, 7},
-               {"ENDING", kRight, 5},
-               {"SINCE", kRight, 4},
-               {"DEADLINE", kRight, 8},
-               {"PER S", kRight, 3}});
-  for (const auto& row : rows) {
-    const auto since = number(row, "since"), deadline = number(row, "deadline");
-    const auto state = text(row, "state");
-    table.add({{text(row, "kind") == "edge" ? "(this edge)" : text(row, "agent")},
-               {state, state == "empty" ? Colour::kGood : Colour::kWarning},
-               {text(row, "tunnels")},
-               {text(row, "began-with")},
-               {text(row, "sessions")},
-               {text(row, "ending")},
-               {duration_text(now > since ? now - since : 0)},
-               {deadline == 0    ? "none"
-                : deadline > now ? "in " + duration_text(deadline - now)
-                                 : "over"},
-               {text(row, "kick-rate")}});
-  }
-  return table;
-}
-
 }  // namespace sluice::ctl

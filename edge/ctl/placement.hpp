@@ -46,8 +46,6 @@ class DrainCommand final : public Command {
   DrainWords words_;
 };
 
-Table drains_table(const Rows& rows, std::uint64_t now);
-
 /// Seconds of "90", "90s", "5m" or "2h"; nothing when it is none of these, or more than a year.
 std::optional<std::uint32_t> seconds_of(std::string_view text);
 

@@ -13,7 +13,7 @@ enum class Align : std::uint8_t { kLeft, kRight };
 enum class Colour : std::uint8_t { kNone, kGood, kWarning, kBad };
 
 struct Column {
-  std::string_view title;
+  std::string title = {};
   Align align = Align::kLeft;
   int importance = 0;        ///< the lowest goes first; of equals, the one further right
   std::size_t at_least = 0;  ///< texts may be cut to this width; 0: never cut

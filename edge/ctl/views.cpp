@@ -3,58 +3,12 @@
 #include <algorithm>
 #include <string>
 
-#include "base/text.hpp"
-#include "edge/ctl/human.hpp"
-
 namespace sluice::ctl {
 namespace {
 
 using vici::Message;
-
-/// Reads a row without fuss: a section or value that is not there is empty.
-class Row {
- public:
-  explicit Row(const Message& message) : message_(message) {}
-  Row in(std::string_view section) const {
-    static const Message nothing;
-    const auto* found = message_.section(section);
-    return Row(found ? *found : nothing);
-  }
-  const Message& message() const { return message_; }
-  bool has(std::string_view name) const { return message_.value(name).has_value(); }
-  std::uint64_t number(std::string_view name) const { return message_.number(name).value_or(0); }
-
-  std::string text(std::string_view name) const {
-    const auto value = message_.get(name);
-    return value.empty() ? "-" : escaped(value);
-  }
-  /// A number in which 0 means none.
-  std::string id(std::string_view name) const {
-    return number(name) == 0 ? "-" : std::to_string(number(name));
-  }
-  std::string count(std::string_view name) const { return count_text(number(name)); }
-  std::string whole(std::string_view name) const { return std::to_string(number(name)); }
-  std::string bytes(std::string_view name) const { return bytes_text(number(name)); }
-  std::string yes(std::string_view name) const { return message_.flag(name).value_or(false) ? "yes" : "no"; }
-  std::string age(std::string_view name, std::uint64_t now) const {
-    const auto since = number(name);
-    return since == 0 ? "-" : duration_text(now > since ? now - since : 0);
-  }
-  std::string host(const std::string& prefix) const {
-    const auto address = text(prefix + "-host");
-    if (address == "-") return address;
-    const bool v6 = address.find(':') != std::string::npos;
-    return (v6 ? "[" + address + "]" : address) + ":" + whole(prefix + "-port");
-  }
-  std::string spi(std::string_view name) const {
-    const auto digits = text(name);
-    return digits == "00000000" ? "-" : digits;
-  }
-  std::string pair(std::string_view a, std::string_view b) const { return id(a) + "/" + id(b); }
-
- private:
-  const Message& message_;
-};
+constexpr auto kLeft = Align::kLeft;
+constexpr auto kRight = Align::kRight;
 
 std::string ike_text(const Row& ike) {
   if (ike.number("uniqueid") == 0) return "-";
@@ -79,187 +33,359 @@ Colour state_colour(std::string_view state) {
   return Colour::kWarning;
 }
 
+Cell stage_cell(const std::string& stage, std::string_view good) {
+  return {stage, stage == good ? Colour::kGood : Colour::kWarning};
+}
+
+std::string limited(const Row& row, std::string_view name, std::string_view limit) {
+  return row.whole(name) + (row.number(limit) ? "/" + row.whole(limit) : "");
+}
+
 }  // namespace
 
-Table sessions_table(const Rows& rows, std::uint64_t now) {
-  constexpr auto kRight = Align::kRight;
-  Table table({{"CLIENT", Align::kLeft, 10},
-               {"USER", Align::kLeft, 9, 6},
-               {"IP", Align::kLeft, 10},
-               {"AGENT", Align::kLeft, 8, 6},
-               {"STAGE", Align::kLeft, 7},
-               {"UP", kRight, 8},
-               {"IN", kRight, 6},
-               {"OUT", kRight, 6},
-               {"IKE", Align::kLeft, 4},
-               {"IKE PROPOSAL", Align::kLeft, 0, 12},
-               {"ESP CIPHER", Align::kLeft, 3, 10},
-               {"SPI IN/OUT", Align::kLeft, 1},
-               {"TUNNEL", Align::kLeft, 2},
-               {"SESSION", Align::kLeft, 2},
-               {"PEER ID", Align::kLeft, 3, 8},
-               {"CORRELATION", Align::kLeft, 5}});
-  for (const auto& message : rows) {
-    const Row row(message);
-    const auto ike = row.in("ike");
-    const auto child = row.in("child");
-    const auto l2tp = row.in("l2tp");
-    const auto ppp = row.in("ppp");
-    const auto traffic = row.in("traffic");
-    const auto stage = row.text("stage");
-    table.add({{row.host("client")},
-               {ppp.text("user")},
-               {ppp.text("assigned-ip")},
-               {ppp.text("agent")},
-               {stage, stage == "up" ? Colour::kGood : Colour::kWarning},
-               {row.age("up-since", now)},
-               {traffic.bytes("bytes-in")},
-               {traffic.bytes("bytes-out")},
-               {ike_text(ike)},
-               {ike.text("proposal")},
-               {child.text("cipher")},
-               {child.spi("spi-in") + "/" + child.spi("spi-out")},
-               {l2tp.pair("client-tunnel", "agent-tunnel")},
-               {l2tp.pair("client-session", "agent-session")},
-               {ike.text("peer-id")},
-               {row.text("correlation")}});
-  }
-  return table;
+const View& sessions_view() {
+  static const View kView{
+      "sessions",
+      {{{"CLIENT", kLeft, 10},
+        {"client-host", "client-port"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.host("client")}; }},
+       {{"USER", kLeft, 9, 6},
+        {"ppp.user"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("ppp").text("user")}; }},
+       {{"IP", kLeft, 10},
+        {"ppp.assigned-ip"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("ppp").text("assigned-ip")}; }},
+       {{"AGENT", kLeft, 8, 6},
+        {"ppp.agent"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("ppp").text("agent")}; }},
+       {{"STAGE", kLeft, 7},
+        {"stage"},
+        [](const Row& r, std::uint64_t) { return stage_cell(r.text("stage"), "up"); }},
+       {{"UP", kRight, 8},
+        {"up-since"},
+        [](const Row& r, std::uint64_t now) -> Cell { return {r.age("up-since", now)}; }},
+       {{"IN", kRight, 6},
+        {"traffic.bytes-in"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").bytes("bytes-in")}; }},
+       {{"OUT", kRight, 6},
+        {"traffic.bytes-out"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").bytes("bytes-out")}; }},
+       {{"IKE", kLeft, 4},
+        {"ike.uniqueid", "ike.version"},
+        [](const Row& r, std::uint64_t) -> Cell { return {ike_text(r.in("ike"))}; }},
+       {{"IKE PROPOSAL", kLeft, 0, 12},
+        {"ike.proposal"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("ike").text("proposal")}; }},
+       {{"ESP CIPHER", kLeft, 3, 10},
+        {"child.cipher"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("child").text("cipher")}; }},
+       {{"SPI IN/OUT", kLeft, 1},
+        {"child.spi-in", "child.spi-out"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          return {r.in("child").spi("spi-in") + "/" + r.in("child").spi("spi-out")};
+        }},
+       {{"TUNNEL", kLeft, 2},
+        {"l2tp.client-tunnel", "l2tp.agent-tunnel"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          return {r.in("l2tp").pair("client-tunnel", "agent-tunnel")};
+        }},
+       {{"SESSION", kLeft, 2},
+        {"l2tp.client-session", "l2tp.agent-session"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          return {r.in("l2tp").pair("client-session", "agent-session")};
+        }},
+       {{"PEER ID", kLeft, 3, 8},
+        {"ike.peer-id"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("ike").text("peer-id")}; }},
+       {{"CORRELATION", kLeft, 5},
+        {"correlation"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("correlation")}; }}},
+      {"edge-host", "edge-port", "nat", "ike.peer", "l2tp.relay", "l2tp.worker", "ppp.auth",
+       "traffic.packets-in", "traffic.packets-out"}};
+  return kView;
 }
 
-Table backends_table(const Rows& rows, std::uint64_t now) {
-  constexpr auto kRight = Align::kRight;
-  Table table({{"NAME", Align::kLeft, 10, 8},
-               {"STATE", Align::kLeft, 10},
-               {"ADDRESS", Align::kLeft, 8},
-               {"SESSIONS", kRight, 9},
-               {"TUNNELS", kRight, 7},
-               {"WEIGHT", kRight, 6},
-               {"L2TP", Align::kLeft, 6},
-               {"CPU", kRight, 7},
-               {"PACKETS/S", kRight, 5},
-               {"FREE IPS", kRight, 4},
-               {"RTT", kRight, 4},
-               {"REPORTED", kRight, 5},
-               {"CONNECTED", kRight, 3},
-               {"CARRIER", Align::kLeft, 2},
-               {"CERT ENDS IN", kRight, 2},
-               {"SOFTWARE", Align::kLeft, 1, 8}});
-  for (const auto& message : rows) {
-    const Row row(message);
-    const auto state = row.text("state");
-    table.add({{row.text("name")},
-               {state, state_colour(state)},
-               {row.host("agent")},
-               {row.whole("sessions") + (row.number("max-sessions") ? "/" + row.whole("max-sessions") : "")},
-               {row.whole("tunnels")},
-               {row.whole("weight")},
-               {row.text("l2tp")},
-               {permille_text(row.number("cpu-permille"))},
-               {row.count("packets-per-second")},
-               {row.has("free-addresses") ? row.whole("free-addresses") : "-"},
-               {row.has("rtt-us") ? delay_text(row.number("rtt-us")) : "-"},
-               {row.has("report-age-ms") ? delay_text(row.number("report-age-ms") * 1000) + " ago" : "-"},
-               {row.age("connected-since", now)},
-               {row.text("carrier")},
-               certificate_cell(row.number("certificate-expires"), now),
-               {row.text("software")}});
-  }
-  return table;
+const View& tunnels_view() {
+  static const View kView{
+      "tunnels",
+      {{{"CLIENT", kLeft, 10},
+        {"client-host", "client-port"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.host("client")}; }},
+       {{"AGENT", kLeft, 9, 6},
+        {"agent"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("agent")}; }},
+       {{"STATE", kLeft, 10},
+        {"state"},
+        [](const Row& r, std::uint64_t) { return stage_cell(r.text("state"), "established"); }},
+       {{"TUNNEL", kLeft, 8},
+        {"client-tunnel", "agent-tunnel"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.pair("client-tunnel", "agent-tunnel")}; }},
+       {{"SESSIONS", kRight, 9},
+        {"sessions"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.whole("sessions")}; }},
+       {{"UP", kRight, 8},
+        {"opened-at"},
+        [](const Row& r, std::uint64_t now) -> Cell { return {r.age("opened-at", now)}; }},
+       {{"WINDOW", kRight, 5},
+        {"control.client-window", "control.agent-window"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          return {r.in("control").pair("client-window", "agent-window")};
+        }},
+       {{"RESENT", kRight, 7},
+        {"control.client-resent", "control.agent-resent"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          const auto c = r.in("control");
+          return {
+              c.whole("client-resent") + "/" + c.whole("agent-resent"),
+              c.number("client-resent") + c.number("agent-resent") > 0 ? Colour::kWarning : Colour::kNone};
+        }},
+       {{"IN", kRight, 6},
+        {"traffic.bytes-in"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").bytes("bytes-in")}; }},
+       {{"OUT", kRight, 6},
+        {"traffic.bytes-out"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").bytes("bytes-out")}; }},
+       {{"RELAY", kRight, 4}, {"relay"}, [](const Row& r, std::uint64_t) -> Cell { return {r.id("relay")}; }},
+       {{"WORKER", kRight, 2},
+        {"worker"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.whole("worker")}; }},
+       {{"HOST NAME", kLeft, 3, 9},
+        {"host-name"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("host-name")}; }},
+       {{"CORRELATION", kLeft, 5},
+        {"correlation"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("correlation")}; }}},
+      {"stage", "closing", "peer", "peer-id", "client-l2tp-port", "agent-worker", "traffic.packets-in",
+       "traffic.packets-out"}};
+  return kView;
 }
 
-Table peers_table(const Rows& rows, std::uint64_t now) {
-  constexpr auto kRight = Align::kRight;
-  Table table({{"PEER", kRight, 10},
-               {"REMOTE", Align::kLeft, 10},
-               {"IDENTITY", Align::kLeft, 9, 8},
-               {"NAT", Align::kLeft, 5},
-               {"IKE", Align::kLeft, 7},
-               {"PROPOSAL", Align::kLeft, 2, 12},
-               {"UP", kRight, 8},
-               {"SAS", kRight, 7},
-               {"TUNNELS", kRight, 6},
-               {"SESSIONS", kRight, 6},
-               {"IN", kRight, 4},
-               {"OUT", kRight, 4},
-               {"REPLAYED", kRight, 3},
-               {"DROPPED", kRight, 3},
-               {"CORRELATION", Align::kLeft, 5}});
-  for (const auto& message : rows) {
-    const Row row(message);
-    const auto traffic = row.in("traffic");
-    const auto drops = row.in("drops");
-    table.add({{row.id("id")},
-               {row.host("remote")},
-               {row.text("identity")},
-               {row.yes("nat")},
-               {ike_text(row.in("ike"))},
-               {row.in("ike").text("proposal")},
-               {row.age("up-since", now)},
-               {row.whole("sa-count")},
-               {row.whole("tunnels")},
-               {row.whole("sessions")},
-               {traffic.bytes("bytes-in")},
-               {traffic.bytes("bytes-out")},
-               problem(drops.number("replayed")),
-               problem(drops.number("unauthentic") + drops.number("malformed")),
-               {row.text("correlation")}});
-  }
-  return table;
+const View& backends_view() {
+  static const View kView{
+      "backends",
+      {{{"NAME", kLeft, 10, 8},
+        {"name"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("name")}; }},
+       {{"STATE", kLeft, 10},
+        {"state"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          const auto state = r.text("state");
+          return {state, state_colour(state)};
+        }},
+       {{"ADDRESS", kLeft, 8},
+        {"agent-host", "agent-port"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.host("agent")}; }},
+       {{"SESSIONS", kRight, 9},
+        {"sessions", "max-sessions"},
+        [](const Row& r, std::uint64_t) -> Cell { return {limited(r, "sessions", "max-sessions")}; }},
+       {{"TUNNELS", kRight, 7},
+        {"tunnels"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.whole("tunnels")}; }},
+       {{"WEIGHT", kRight, 6},
+        {"weight"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.whole("weight")}; }},
+       {{"L2TP", kLeft, 6}, {"l2tp"}, [](const Row& r, std::uint64_t) -> Cell { return {r.text("l2tp")}; }},
+       {{"CPU", kRight, 7},
+        {"cpu-permille"},
+        [](const Row& r, std::uint64_t) -> Cell { return {permille_text(r.number("cpu-permille"))}; }},
+       {{"PACKETS/S", kRight, 5},
+        {"packets-per-second"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.count("packets-per-second")}; }},
+       {{"FREE IPS", kRight, 4},
+        {"free-addresses"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          return {r.has("free-addresses") ? r.whole("free-addresses") : "-"};
+        }},
+       {{"RTT", kRight, 4},
+        {"rtt-us"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          return {r.has("rtt-us") ? delay_text(r.number("rtt-us")) : "-"};
+        }},
+       {{"REPORTED", kRight, 5},
+        {"report-age-ms"},
+        [](const Row& r, std::uint64_t) -> Cell {
+          return {r.has("report-age-ms") ? delay_text(r.number("report-age-ms") * 1000) + " ago" : "-"};
+        }},
+       {{"CONNECTED", kRight, 3},
+        {"connected-since"},
+        [](const Row& r, std::uint64_t now) -> Cell { return {r.age("connected-since", now)}; }},
+       {{"CARRIER", kLeft, 2},
+        {"carrier"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("carrier")}; }},
+       {{"CERT ENDS IN", kRight, 2},
+        {"certificate-expires"},
+        [](const Row& r, std::uint64_t now) {
+          return certificate_cell(r.number("certificate-expires"), now);
+        }},
+       {{"SOFTWARE", kLeft, 1, 8},
+        {"software"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("software")}; }}},
+      {"id", "draining", "l2tp-checked", "l2tp-text"}};
+  return kView;
 }
 
-Table sas_table(const Rows& rows, std::uint64_t now) {
-  constexpr auto kRight = Align::kRight;
-  Table table({{"PEER", kRight, 10},
-               {"SPI IN", Align::kLeft, 9},
-               {"SPI OUT", Align::kLeft, 9},
-               {"CIPHER", Align::kLeft, 8, 10},
-               {"UDP", Align::kLeft, 3},
-               {"WORKER", kRight, 2},
-               {"AGE", kRight, 6},
-               {"PACKETS IN", kRight, 4},
-               {"IN", kRight, 7},
-               {"PACKETS OUT", kRight, 4},
-               {"OUT", kRight, 7},
-               {"REPLAYED", kRight, 5},
-               {"UNAUTHENTIC", kRight, 5},
-               {"MALFORMED", kRight, 5}});
-  for (const auto& message : rows) {
-    const Row row(message);
-    for (const auto& entry : row.in("sas").message().entries()) {
+const View& peers_view() {
+  static const View kView{
+      "peers",
+      {{{"PEER", kRight, 10}, {"id"}, [](const Row& r, std::uint64_t) -> Cell { return {r.id("id")}; }},
+       {{"REMOTE", kLeft, 10},
+        {"remote-host", "remote-port"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.host("remote")}; }},
+       {{"IDENTITY", kLeft, 9, 8},
+        {"identity"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("identity")}; }},
+       {{"NAT", kLeft, 5}, {"nat"}, [](const Row& r, std::uint64_t) -> Cell { return {r.yes("nat")}; }},
+       {{"IKE", kLeft, 7},
+        {"ike.uniqueid", "ike.version"},
+        [](const Row& r, std::uint64_t) -> Cell { return {ike_text(r.in("ike"))}; }},
+       {{"PROPOSAL", kLeft, 2, 12},
+        {"ike.proposal"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("ike").text("proposal")}; }},
+       {{"UP", kRight, 8},
+        {"up-since"},
+        [](const Row& r, std::uint64_t now) -> Cell { return {r.age("up-since", now)}; }},
+       {{"SAS", kRight, 7},
+        {"sa-count"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.whole("sa-count")}; }},
+       {{"TUNNELS", kRight, 6},
+        {"tunnels"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.whole("tunnels")}; }},
+       {{"SESSIONS", kRight, 6},
+        {"sessions"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.whole("sessions")}; }},
+       {{"IN", kRight, 4},
+        {"traffic.bytes-in"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").bytes("bytes-in")}; }},
+       {{"OUT", kRight, 4},
+        {"traffic.bytes-out"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").bytes("bytes-out")}; }},
+       {{"REPLAYED", kRight, 3},
+        {"drops.replayed"},
+        [](const Row& r, std::uint64_t) { return problem(r.in("drops").number("replayed")); }},
+       {{"DROPPED", kRight, 3},
+        {"drops.unauthentic", "drops.malformed"},
+        [](const Row& r, std::uint64_t) {
+          return problem(r.in("drops").number("unauthentic") + r.in("drops").number("malformed"));
+        }},
+       {{"CORRELATION", kLeft, 5},
+        {"correlation"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("correlation")}; }}},
+      {"local-host", "local-port", "traffic.packets-in", "traffic.packets-out", "sas"}};
+  return kView;
+}
+
+const View& sas_view() {
+  static const View kView{
+      "SAs",
+      {{{"PEER", kRight, 10}, {"peer"}, [](const Row& r, std::uint64_t) -> Cell { return {r.id("peer")}; }},
+       {{"SPI IN", kLeft, 9},
+        {"spi-in"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.spi("spi-in")}; }},
+       {{"SPI OUT", kLeft, 9},
+        {"spi-out"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.spi("spi-out")}; }},
+       {{"CIPHER", kLeft, 8, 10},
+        {"cipher"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.text("cipher")}; }},
+       {{"UDP", kLeft, 3}, {"encap"}, [](const Row& r, std::uint64_t) -> Cell { return {r.yes("encap")}; }},
+       {{"WORKER", kRight, 2},
+        {"worker"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.whole("worker")}; }},
+       {{"AGE", kRight, 6},
+        {"installed-at"},
+        [](const Row& r, std::uint64_t now) -> Cell { return {r.age("installed-at", now)}; }},
+       {{"PACKETS IN", kRight, 4},
+        {"traffic.packets-in"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").count("packets-in")}; }},
+       {{"IN", kRight, 7},
+        {"traffic.bytes-in"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").bytes("bytes-in")}; }},
+       {{"PACKETS OUT", kRight, 4},
+        {"traffic.packets-out"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").count("packets-out")}; }},
+       {{"OUT", kRight, 7},
+        {"traffic.bytes-out"},
+        [](const Row& r, std::uint64_t) -> Cell { return {r.in("traffic").bytes("bytes-out")}; }},
+       {{"REPLAYED", kRight, 5},
+        {"drops.replayed"},
+        [](const Row& r, std::uint64_t) { return problem(r.in("drops").number("replayed")); }},
+       {{"UNAUTHENTIC", kRight, 5},
+        {"drops.unauthentic"},
+        [](const Row& r, std::uint64_t) { return problem(r.in("drops").number("unauthentic")); }},
+       {{"MALFORMED", kRight, 5},
+        {"drops.malformed"},
+        [](const Row& r, std::uint64_t) { return problem(r.in("drops").number("malformed")); }}},
+      {}};
+  return kView;
+}
+
+const View& drops_view() {
+  static const View kView{"drops",
+                          {{{"STAGE", kLeft, 2},
+                            {"stage"},
+                            [](const Row& r, std::uint64_t) -> Cell { return {r.text("stage")}; }},
+                           {{"REASON", kLeft, 3, 10},
+                            {"reason"},
+                            [](const Row& r, std::uint64_t) -> Cell { return {r.text("reason")}; }},
+                           {{"COUNT", kRight, 3},
+                            {"count"},
+                            [](const Row& r, std::uint64_t) -> Cell { return {r.whole("count")}; }}},
+                          {}};
+  return kView;
+}
+
+const View& drains_view() {
+  static const View kView{"drains",
+                          {{{"DRAINED", kLeft, 10, 8},
+                            {"agent", "kind"},
+                            [](const Row& r, std::uint64_t) -> Cell {
+                              return {r.text("kind") == "edge" ? "(this edge)" : r.text("agent")};
+                            }},
+                           {{"STATE", kLeft, 9},
+                            {"state"},
+                            [](const Row& r, std::uint64_t) { return stage_cell(r.text("state"), "empty"); }},
+                           {{"LEFT", kRight, 9},
+                            {"tunnels"},
+                            [](const Row& r, std::uint64_t) -> Cell { return {r.whole("tunnels")}; }},
+                           {{"OF", kRight, 6},
+                            {"began-with"},
+                            [](const Row& r, std::uint64_t) -> Cell { return {r.whole("began-with")}; }},
+                           {{"SESSIONS", kRight, 7},
+                            {"sessions"},
+                            [](const Row& r, std::uint64_t) -> Cell { return {r.whole("sessions")}; }},
+                           {{"ENDING", kRight, 5},
+                            {"ending"},
+                            [](const Row& r, std::uint64_t) -> Cell { return {r.whole("ending")}; }},
+                           {{"SINCE", kRight, 4},
+                            {"since"},
+                            [](const Row& r, std::uint64_t now) -> Cell { return {r.age("since", now)}; }},
+                           {{"DEADLINE", kRight, 8},
+                            {"deadline"},
+                            [](const Row& r, std::uint64_t now) -> Cell {
+                              const auto deadline = r.number("deadline");
+                              if (deadline == 0) return {"none"};
+                              return {deadline > now ? "in " + duration_text(deadline - now) : "over"};
+                            }},
+                           {{"PER S", kRight, 3},
+                            {"kick-rate"},
+                            [](const Row& r, std::uint64_t) -> Cell { return {r.whole("kick-rate")}; }}},
+                          {}};
+  return kView;
+}
+
+Rows sas_of(const Rows& peers) {
+  Rows out;
+  for (const auto& peer : peers) {
+    const auto* sas = peer.section("sas");
+    if (!sas) continue;
+    for (const auto& entry : sas->entries()) {
       if (!entry.section()) continue;
-      const Row sa(*entry.section());
-      const auto traffic = sa.in("traffic");
-      const auto drops = sa.in("drops");
-      table.add({{row.id("id")},
-                 {sa.spi("spi-in")},
-                 {sa.spi("spi-out")},
-                 {sa.text("cipher")},
-                 {sa.yes("encap")},
-                 {sa.whole("worker")},
-                 {sa.age("installed-at", now)},
-                 {traffic.count("packets-in")},
-                 {traffic.bytes("bytes-in")},
-                 {traffic.count("packets-out")},
-                 {traffic.bytes("bytes-out")},
-                 problem(drops.number("replayed")),
-                 problem(drops.number("unauthentic")),
-                 problem(drops.number("malformed"))});
+      auto row = *entry.section();
+      row.add("peer", peer.get("id", "0"));
+      out.push_back(std::move(row));
     }
   }
-  return table;
-}
-
-Table drops_table(Rows rows, bool all) {
-  std::ranges::stable_sort(rows, std::greater<>(),
-                           [](const Message& m) { return m.number("count").value_or(0); });
-  Table table({{"STAGE", Align::kLeft, 2}, {"REASON", Align::kLeft, 3, 10}, {"COUNT", Align::kRight, 3}});
-  for (const auto& message : rows) {
-    const Row row(message);
-    if (!all && row.number("count") == 0) continue;
-    table.add({{row.text("stage")}, {row.text("reason")}, {row.whole("count")}});
-  }
-  return table;
+  return out;
 }
 
 std::string stats_text(const Message& stats, std::uint64_t now) {

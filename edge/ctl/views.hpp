@@ -1,24 +1,24 @@
 #pragma once
-// The daemon's rows as tables for an operator. What peers chose is escaped.
+// What each list shows of the daemon's rows. What peers chose is escaped.
 
 #include <cstdint>
-#include <vector>
+#include <string>
 
-#include "edge/ctl/table.hpp"
-#include "vici/message.hpp"
+#include "edge/ctl/view.hpp"
 
 namespace sluice::ctl {
 
-using Rows = std::vector<vici::Message>;
+const View& sessions_view();
+const View& tunnels_view();
+const View& backends_view();
+const View& peers_view();
+/// Of the rows of sas_of().
+const View& sas_view();
+const View& drops_view();
+const View& drains_view();
 
-/// `now` in seconds since the epoch turns times into ages.
-Table sessions_table(const Rows& rows, std::uint64_t now);
-Table backends_table(const Rows& rows, std::uint64_t now);
-Table peers_table(const Rows& rows, std::uint64_t now);
-/// Every SA of every peer, one a row.
-Table sas_table(const Rows& rows, std::uint64_t now);
-/// The most frequent first; reasons that never occurred only with `all`.
-Table drops_table(Rows rows, bool all);
+/// Every SA of every peer, one a row, with the peer's number.
+Rows sas_of(const Rows& peers);
 
 /// A line for each value of the daemon's `stats`.
 std::string stats_text(const vici::Message& stats, std::uint64_t now);
