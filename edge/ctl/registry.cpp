@@ -1,6 +1,9 @@
+#include "edge/ctl/bundle.hpp"
+#include "edge/ctl/capture.hpp"
 #include "edge/ctl/command.hpp"
 #include "edge/ctl/init.hpp"
 #include "edge/ctl/lists.hpp"
+#include "edge/ctl/log_level.hpp"
 #include "edge/ctl/pki.hpp"
 #include "edge/ctl/placement.hpp"
 #include "edge/ctl/probe.hpp"
@@ -16,6 +19,9 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   out.push_back(std::make_unique<ReadyCommand>());
   out.push_back(std::make_unique<DrainCommand>());
   out.push_back(std::make_unique<ProbeCommand>());
+  out.push_back(std::make_unique<CaptureCommand>());
+  out.push_back(std::make_unique<BundleCommand>());
+  out.push_back(std::make_unique<LogCommand>());
   out.push_back(std::make_unique<InitCommand>());
   out.push_back(std::make_unique<PskCommand>());
   out.push_back(std::make_unique<StatsCommand>());
