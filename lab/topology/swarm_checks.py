@@ -77,7 +77,6 @@ class Fall:
     name: str
     go: Callable[[Lab, AgentHost], None]
     come_back: Callable[[Lab, AgentHost], None]
-    notice: float = NOTICE
 
 
 def _cable(state: str) -> Callable[[Lab, AgentHost], None]:
@@ -110,8 +109,8 @@ def _hear(lab: Lab, agent: AgentHost) -> None:
     lab.spaces[agent.name].run(["nft", "delete", "table", "ip", "deaf"])
 
 
-# What it says still arrives, until the kernel has sent as much as it may without an acknowledgement.
-ONE_WAY = Fall("cut off one way", _deafen, _hear, 5.0)
+# What it says still arrives, until its kernel has sent as much as it may without an acknowledgement.
+ONE_WAY = Fall("cut off one way", _deafen, _hear)
 
 
 def _with_guest(lab: Lab, agent: AgentHost, fall: Fall, swarm: Swarm) -> str:
@@ -140,9 +139,9 @@ def _fall(lab: Lab, swarm: Swarm, agent: AgentHost, fall: Fall) -> str:
     edge, mark = lab.edge.log.mark(), swarm.log.mark()
     began = time.monotonic()
     fall.go(lab, agent)
-    lab.edge.log.wait(rf"agent lost.*agent={agent.name}\b", fall.notice, edge)
+    lab.edge.log.wait(rf"agent lost.*agent={agent.name}\b", NOTICE, edge)
     noticed = time.monotonic() - began
-    swarm.wait_down(fall.notice, mark)
+    swarm.wait_down(NOTICE, mark)
     swarm.wait_up(BACK, swarm.log.mark() - 1, may_fail=True)
     back = time.monotonic() - began
     demand(back <= BACK, f"{agent.name} {fall.name}: its clients were back after {back:.1f} s only")

@@ -81,6 +81,11 @@ void ControlCore::on_stream_closed(std::string text) {
   die(DeadCause::kStreamClosed, std::move(text));
 }
 
+void ControlCore::on_silent(std::string text) {
+  out_.clear();
+  die(DeadCause::kSilent, std::move(text));
+}
+
 void ControlCore::on_stalled(std::string text) {
   out_.clear();
   die(DeadCause::kStalled, std::move(text));

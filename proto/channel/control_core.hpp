@@ -54,7 +54,9 @@ struct ControlTimes {
   Duration report_interval = std::chrono::seconds(1);
   Duration report_timeout =
       std::chrono::milliseconds(2500);  ///< an edge calls its agent dead after this silence
-  Duration keepalive_interval = std::chrono::seconds(1);
+  Duration keepalive_interval = std::chrono::milliseconds(500);
+  /// An edge calls its agent dead when what it sent, a keepalive at least, stays unacknowledged for so long.
+  std::chrono::milliseconds acknowledge_timeout{1750};
   Duration keepalive_timeout = std::chrono::seconds(5);  ///< an agent calls its edge dead after this silence
   Duration open_timeout = std::chrono::seconds(2);       ///< an agent's answer to TunnelOpen
   Duration renew_timeout = std::chrono::seconds(10);     ///< an agent's answer to a new key epoch
@@ -72,6 +74,8 @@ class ControlCore {
   void on_bytes(Bytes bytes, Instant now);
   /// The stream ended under us. `text` is the transport's reason.
   void on_stream_closed(std::string text);
+  /// The peer's machine acknowledges nothing any more, though the stream stands.
+  void on_silent(std::string text);
   /// The transport's queue is full: the peer reads too slowly or not at all.
   void on_stalled(std::string text);
   virtual void on_timeout(Instant now) = 0;

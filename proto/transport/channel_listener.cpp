@@ -59,6 +59,7 @@ class Session final : public EdgeChannel, public std::enable_shared_from_this<Se
     pump_ = std::make_shared<Pump>(stream_, shared_->config.control, *shared_->spis,
                                    co_await net::this_coro::executor,
                                    [this](channel::EdgeEvent& event) { on_event(event); });
+    stream_->expect_acknowledgement(shared_->config.control.times.acknowledge_timeout);
     shared_->sessions.emplace(id_, keep);
     const Listed listed{*shared_, id_};
     co_await pump_->run();

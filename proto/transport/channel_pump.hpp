@@ -45,6 +45,8 @@ class ChannelPump : public std::enable_shared_from_this<ChannelPump<Core>> {
       if (core_.dead()) break;
       if (got) {
         core_.on_bytes(*got, app::now());
+      } else if (got.error().failure == TlsFailure::kTimeout) {
+        core_.on_silent(got.error().text);
       } else {
         core_.on_stream_closed(std::string(to_string(got.error().failure)) + ": " +
                                escaped(got.error().text));

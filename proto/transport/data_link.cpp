@@ -3,11 +3,15 @@
 #include "base/text.hpp"
 
 namespace sluice::transport {
+namespace {
+constexpr auto kPatience = std::chrono::seconds(3);
+}  // namespace
 
 DataLink::DataLink(TlsStream::Ptr stream, std::optional<channel::StreamToken> token, Events events)
     : stream_(std::move(stream)),
       core_(token ? channel::DataStream(*token) : channel::DataStream()),
       events_(std::move(events)) {
+  stream_->expect_acknowledgement(kPatience);
   stream_->tune_for_data();
 }
 

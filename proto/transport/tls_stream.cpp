@@ -35,7 +35,7 @@ constexpr std::size_t kMaxHandshakeBytes = 128 * 1024;
 /// How long a peer may take to read our last words.
 constexpr auto kLinger = std::chrono::seconds(2);
 /// Of a connection for bulk: bytes the kernel holds unsent, and how long the peer may acknowledge nothing.
-constexpr int kUnsent = 128 * 1024, kPatienceMs = 3000;
+constexpr int kUnsent = 128 * 1024;
 
 tls::Alert::Type alert_for(pki::ChainFault fault) {
   switch (fault) {
@@ -76,6 +76,7 @@ class BotanStream final : public TlsStream, public tls::Callbacks {
   std::size_t queued() const override { return out_.size() + in_flight_.size(); }
   void close() override;
   void abort() override;
+  void expect_acknowledgement(std::chrono::milliseconds within) override;
   void tune_for_data() override;
 
   const PeerName& peer() const override { return peer_; }
@@ -211,6 +212,7 @@ TlsError BotanStream::network_error(const ErrorCode& ec) const {
   if (timed_out_) return {TlsFailure::kTimeout, "the TLS handshake took too long"};
   if (closing_) return {TlsFailure::kClosed, "closed by us"};
   if (ec == net::error::eof) return {TlsFailure::kTruncated, "the stream ended without close_notify"};
+  if (ec == net::error::timed_out) return {TlsFailure::kTimeout, "the peer acknowledges nothing"};
   return {TlsFailure::kNetwork, ec.message()};
 }
 
@@ -390,12 +392,16 @@ void BotanStream::end_socket() {
   room_.cancel();
 }
 
+void BotanStream::expect_acknowledgement(std::chrono::milliseconds within) {
+  const auto patience = static_cast<int>(within.count());
+  // Where the kernel refuses, a dead peer is noticed later.
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
+}
+
 void BotanStream::tune_for_data() {
-  const int fd = socket_.native_handle();
-  const int unsent = kUnsent, patience = kPatienceMs;
-  // Where the kernel refuses, there is more delay, and a dead peer is noticed later.
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-  ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
+  const int unsent = kUnsent;
+  // Where the kernel refuses, there is more delay.
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 }
 
 std::optional<TcpFigures> BotanStream::tcp_figures() const {

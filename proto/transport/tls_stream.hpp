@@ -30,7 +30,7 @@ enum class TlsFailure : std::uint8_t {
   kCertificate,    ///< the peer's certificate is missing, expired, from another CA or for another role
   kNotAuthorised,  ///< a good certificate whose name we do not want
   kRejected,       ///< the peer refused us: `text` has its alert
-  kTimeout,        ///< of the handshake
+  kTimeout,        ///< of the handshake, or the peer acknowledged nothing: see expect_acknowledgement
   kClosed,         ///< the peer closed in order (close_notify)
   kTruncated,      ///< the stream ended without close_notify
   kNetwork,        ///< TCP failed
@@ -81,8 +81,10 @@ class TlsStream : public std::enable_shared_from_this<TlsStream> {
   /// Closes at once.
   virtual void abort() = 0;
 
-  /// For bulk: the kernel holds little that was not sent, and a peer that acknowledges nothing for some
-  /// seconds is gone.
+  /// From now on a peer whose machine leaves what was sent unacknowledged for that long is gone: a reader
+  /// gets kTimeout.
+  virtual void expect_acknowledgement(std::chrono::milliseconds within) = 0;
+  /// For bulk: the kernel holds little that was not sent.
   virtual void tune_for_data() = 0;
 
   virtual const PeerName& peer() const = 0;
