@@ -1,7 +1,5 @@
 // sluice-edge: reads its configuration, builds the graph, runs the control thread until a signal ends it.
 
-#include <sys/prctl.h>
-
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -9,6 +7,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "base/app/core_dumps.hpp"
 #include "base/app/log.hpp"
 #include "base/app/log_control.hpp"
 #include "base/app/service_manager.hpp"
@@ -50,7 +49,7 @@ int run(sluice::edge::Config config, const std::string& file) {
   using sluice::app::log_error;
   auto service_context = sluice::app::take_service_context();
   // A core dump would hold the keys of everyone who is connected.
-  ::prctl(PR_SET_DUMPABLE, 0);
+  if (!config.core_dumps) sluice::app::forbid_core_dumps();
   ::signal(SIGPIPE, SIG_IGN);
   try {
     boost::asio::io_context io(1);
@@ -91,7 +90,7 @@ int work(const Wishes& wishes) {
   const int code = print(checked.report, wishes.check ? std::cout : unsaid, std::cerr);
   if (wishes.check || code != kOk) return code;
   sluice::app::start_log("sluice-edge");
-  sluice::app::configure_log(log_settings(*checked.config));
+  sluice::app::configure_log(checked.config->log);
   return run(std::move(*checked.config), wishes.file);
 }
 

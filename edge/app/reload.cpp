@@ -99,7 +99,7 @@ ReloadView reload(Edge& edge, const std::filesystem::path& file, bool dry_run) {
   }
   if (dry_run) return out;
   if (out.report.good()) {
-    const auto log = log_settings(*fresh.config);
+    const auto log = fresh.config->log;
     if (const auto fault = edge.reload(std::move(*fresh.config), std::move(*fresh.identity)))
       out.report.errors.push_back({out.report.file, 0, 0, *fault});
     else

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/app/log_config.hpp"
 #include "base/text.hpp"
 #include "edge/config/ike_files.hpp"
 #include "edge/config/ike_settings.hpp"
@@ -24,6 +25,8 @@ std::vector<app::Setting> fixed_settings(Config& c) {
       {"edge.name", &c.name, "this edge's name, as in its certificate", true},
       {"edge.run_dir", Path{&c.run_dir}, "folder for sockets and charon's generated files"},
       {"edge.state_dir", Path{&c.state_dir}, "folder for what outlives restarts of the edge"},
+      {"edge.core_dumps", &c.core_dumps,
+       "whether a crash may leave a core file; it would hold keys and pre-shared keys"},
       {"listen.ike_port", Number{&c.ike_port, 1, 65535}, "UDP port for IKE"},
       {"listen.natt_port", Number{&c.natt_port, 1, 65535}, "UDP port for IKE and ESP behind NAT"},
       {"ike.attach", Path{&c.ike_attach}, "vici socket of a charon that somebody else runs"},
@@ -75,8 +78,6 @@ std::vector<app::Setting> reloaded_settings(Config& c) {
           {"tls.certificate", Path{&c.tls_certificate, true}, "PEM file of this edge's certificate", true},
           {"tls.key", Path{&c.tls_key, true}, "PEM file of its key", true},
           {"tls.crl", Path{&c.tls_crl, true}, "PEM file of what the private CA took back"},
-          {"log.level", OneOf{&c.log_level, {"trace", "debug", "info", "warn", "error"}},
-           "how much is logged"},
       });
 }
 
@@ -200,6 +201,7 @@ void read_all(app::ConfigFile& file, Config& config) {
   read_metrics(file, config.metrics_listen);
   read_ike(file, config);
   read_placement(file, config);
+  app::read_log_settings(file, config.log);
 }
 
 Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::ConfigErrors> loaded) {
@@ -218,12 +220,6 @@ Result<LoadedConfig, app::ConfigErrors> finish(Result<app::ConfigFile, app::Conf
 }
 
 }  // namespace
-
-app::LogSettings log_settings(const Config& config) {
-  app::LogSettings out;
-  out.level = app::parse_log_level(config.log_level).value_or(app::LogLevel::kInfo);
-  return out;
-}
 
 app::ConfigValues config_settings() {
   auto file = app::ConfigFile::blank();

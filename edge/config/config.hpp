@@ -26,6 +26,7 @@ struct PskEntry {
 struct Config {
   std::string name;
   std::filesystem::path run_dir = "/run/sluice";
+  bool core_dumps = false;
 
   std::vector<IpAddress> listen_addresses;  ///< of all listeners
   std::uint32_t ike_port = 500;
@@ -80,7 +81,7 @@ struct Config {
   http::ListenAt metrics_listen;            ///< of /metrics, /healthz and /readyz; nowhere unless told
   std::filesystem::path state_dir;          ///< what outlives restarts; default: run_dir
   std::filesystem::path operations_socket;  ///< default: run_dir/edge.sock
-  std::string log_level = "info";
+  app::LogSettings log;
 
   app::ConfigValues values;  ///< the same, key by key
 };
@@ -97,8 +98,6 @@ IkeConfig ike_config(const Config& config);
 Result<LoadedConfig, app::ConfigErrors> load_config(const std::filesystem::path& file);
 /// The same from text, for tests; `file_name` is what relative paths and errors refer to.
 Result<LoadedConfig, app::ConfigErrors> parse_config(std::string_view text, const std::string& file_name);
-
-app::LogSettings log_settings(const Config& config);
 
 /// Every setting with its default.
 app::ConfigValues config_settings();

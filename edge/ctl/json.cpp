@@ -48,7 +48,8 @@ const std::set<std::string_view> kMoreNumbers{"certificate-expires",
                                               "client-resent",
                                               "agent-resent",
                                               "client-l2tp-port",
-                                              "agent-worker"};
+                                              "agent-worker",
+                                              "seconds-left"};
 const std::set<std::string_view> kFlags{"nat",    "draining", "encap", "ready",  "ike-ready",
                                         "chosen", "eligible", "spare", "closing"};
 // Sections that are a list of like things under running numbers.

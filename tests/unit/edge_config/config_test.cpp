@@ -87,7 +87,7 @@ TEST_F(ConfigTest, ReportsEveryErrorAtOnce) {
       "[edge]\nname = 3\n[listen]\naddresses = [\"nonsense\"]\nike_port = 0\n[log]\nlevel = \"loud\"\n");
   EXPECT_THAT(text, AllOf(HasSubstr(":2:8: edge.name must be a text"), HasSubstr(":4:14: listen.addresses"),
                           HasSubstr(":5:12: listen.ike_port must be a whole number from 1 to 65535"),
-                          HasSubstr("log.level: \"loud\" is none of \"trace\""),
+                          HasSubstr("log.level: \"loud\" is none of \"debug\""),
                           HasSubstr("channel.listen is missing")));
 }
 
