@@ -150,7 +150,7 @@ std::string agent_toml(const InitPlan& plan, std::size_t agent) {
   const auto last = first + static_cast<std::uint32_t>((std::uint64_t{1} << (32 - share.length)) - 1);
   const auto data = plan.all_in_one ? "data_port = " + std::to_string(kDataPortBeside) + "\n" : std::string();
   return "# Every other key, its default and its meaning: man sluice-agent.toml\n"
-         "# A change: sluice-agent --check FILE, then systemctl restart sluice-agent\n\n"
+         "# A change: sluice-agent --check FILE, then systemctl reload sluice-agent\n\n"
          "[agent]\nname = \"" +
          name + "\"\n" + data + "\n[[edge]]\naddress = \"" + plan.channel.to_string() + "\"\nname = \"" +
          plan.edge + "\"\n\n[tls]\nca = \"ca.pem\"\ncrl = \"crl.pem\"\ncertificate = \"" + name +

@@ -56,6 +56,7 @@ class Command:
     about: str
     text: str
     options: list[tuple[str, str, bool]] = field(default_factory=list)  # "--name", meaning, whether a value follows (a type in capitals: TEXT, UINT)
+    positionals: bool = False  # whether words that are no options may follow
     choices: list[str] = field(default_factory=list)  # what a positional may be
     subcommands: list["Command"] = field(default_factory=list)
 
@@ -82,6 +83,7 @@ def read_command(program: Path, words: list[str]) -> Command:
     for names, meaning in parts.get("Options", []):
         flag, _, rest = names.partition(" ")
         out.options += [(name, meaning, bool(re.match(r"[A-Z]+(?![a-z])", rest))) for name in flag.split(",")]
+    out.positionals = bool(parts.get("Positionals"))
     for names, _ in parts.get("Positionals", []):
         if found := re.search(r"\{([^}]*)\}", names):
             out.choices += found[1].split(",")

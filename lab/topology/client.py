@@ -153,6 +153,11 @@ logfile /run/ppp.log
 """
 
 
+def files_of(how: Dialler) -> dict[str, str]:
+    """What a user of Linux has to write, by path; docs/clients.md shows it."""
+    return {"/etc/swanctl/swanctl.conf": _swanctl_conf(how), "/etc/xl2tpd/xl2tpd.conf": _xl2tpd_conf(how), "/etc/ppp/options.sluice": _ppp_options(how)}
+
+
 IP_UP = f"""#!/bin/sh
 /sbin/ip route replace {network.INSIDE_NET} dev "$1"
 echo "up $1 $4 $5 ${{DNS1:-none}}" >/run/lab.events
@@ -196,10 +201,8 @@ class Client:
         guest.wait_ready()
         for path, text, mode in (
             ("/run/strongswan.conf", STRONGSWAN_CONF, 0o644),
-            ("/etc/swanctl/swanctl.conf", _swanctl_conf(how), 0o600),
-            ("/etc/xl2tpd/xl2tpd.conf", _xl2tpd_conf(how), 0o644),
+            *((path, text, 0o600) for path, text in files_of(how).items()),
             ("/etc/ppp/options", "", 0o644),
-            ("/etc/ppp/options.sluice", _ppp_options(how), 0o600),
             ("/etc/ppp/ip-up", IP_UP, 0o755),
             ("/etc/ppp/ip-down", IP_DOWN, 0o755),
         ):
