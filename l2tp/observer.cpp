@@ -10,6 +10,7 @@ namespace {
 
 // A client may ask for any number of calls; those beyond are relayed but not followed.
 constexpr std::size_t kMaxSessions = 1024;
+constexpr std::uint16_t kDefaultWindow = 4;  // §4.4.3
 // SCCRQ, SCCCN, ICRQ and ICCN: who has sent these does not resend the first.
 constexpr std::uint16_t kNsAfterCall = 4;
 
@@ -48,7 +49,6 @@ std::optional<SccrqInfo> read_sccrq(Bytes packet) {
   if (!header || !header->control || header->zlb() || header->tunnel || header->session) return std::nullopt;
   const auto message = parse_message(header->payload);
   if (!message || !message->is(MessageType::kSccrq) || !message->assigned_tunnel()) return std::nullopt;
-  constexpr std::uint16_t kDefaultWindow = 4;  // §4.4.3
   return SccrqInfo{
       .assigned_tunnel = message->assigned_tunnel(),
       .host_name = std::string(message->text(AvpType::kHostName)),
@@ -110,7 +110,10 @@ bool Observer::SideState::take(const Header& header) {
     return true;
   }
   const unsigned back = static_cast<unsigned>(-ahead) - 1;
-  if (back >= kRemembered || ((seen >> back) & 1) != 0) return false;
+  if (back >= kRemembered || ((seen >> back) & 1) != 0) {
+    ++resent;
+    return false;
+  }
   seen |= std::uint64_t{1} << back;
   return true;
 }
@@ -136,6 +139,7 @@ Observation Observer::interpret(Side from, const Header& header, const Message& 
       [[fallthrough]];
     case MessageType::kSccrp:
       if (const TunnelId id = message.assigned_tunnel()) of(from).tunnel = id;
+      of(from).window = message.u16(AvpType::kReceiveWindowSize).value_or(kDefaultWindow);
       return Observation::kNothing;
     case MessageType::kScccn:
       if (state_ == ObservedState::kEstablished) return Observation::kNothing;

@@ -87,6 +87,10 @@ class Observer {
   /// Next Ns each side will use, and the Nr it told last (what it expects next).
   std::uint16_t next_ns(Side side) const { return of(side).next_ns; }
   std::uint16_t expects(Side side) const { return of(side).nr; }
+  /// Messages of this side that were seen before: sent again.
+  std::uint64_t resent(Side side) const { return of(side).resent; }
+  /// How many control messages this side takes at once; 0 while it has not said so.
+  std::uint16_t receive_window(Side side) const { return of(side).window; }
 
   /// Who closed the tunnel and why; nothing while it is open.
   struct Close {
@@ -116,6 +120,8 @@ class Observer {
     std::uint16_t next_ns = 0;  ///< one more than the highest Ns seen from it
     std::uint16_t nr = 0;       ///< latest Nr seen from it
     bool spoke = false;
+    std::uint16_t window = 0;
+    std::uint64_t resent = 0;
     std::uint64_t seen = 0;  ///< which of the last Ns were seen
 
     /// Notes the numbers; true when it is a message not seen before.

@@ -94,6 +94,19 @@ void OperationsServer::add_lists() {
     });
     return stream_of(std::move(rows), state_.partial());
   });
+  server_.stream_command("list-tunnels", "list-tunnel", [this](const Message& arguments) {
+    if (auto bad = unknown_argument(arguments, {"correlation", "agent", "peer", "client"})) {
+      return refused(std::move(*bad));
+    }
+    auto rows = state_.tunnels();
+    std::erase_if(rows, [&](const TunnelView& row) {
+      return !(matches(arguments, "correlation", row.correlation_id) &&
+               matches(arguments, "agent", row.agent) &&
+               matches(arguments, "peer", std::to_string(row.peer.value())) &&
+               matches(arguments, "client", row.client.address.to_string()));
+    });
+    return stream_of(std::move(rows), state_.partial());
+  });
   server_.stream_command("list-backends", "list-backend", [this](const Message& arguments) {
     if (auto bad = unknown_argument(arguments, {"name"})) return refused(std::move(*bad));
     auto rows = state_.backends();

@@ -61,6 +61,33 @@ struct SessionView {
   TrafficView traffic;  ///< L2TP packets relayed
 };
 
+/// One side of a tunnel's control connection, as its relay saw it.
+struct ControlView {
+  std::uint64_t resent = 0;  ///< messages that it sent again
+  std::uint64_t window = 0;  ///< how many it takes at once; 0: not known
+};
+
+/// One L2TP tunnel with all its sessions.
+struct TunnelView {
+  std::string correlation_id;
+  std::string stage;  ///< "placing", "bound", "farewell"
+  std::string state;  ///< "opening", "established", "closing"
+  bool closing = false;
+  PeerId peer;
+  std::string peer_identity;
+  Endpoint client;
+  std::uint16_t l2tp_port = 0;  ///< of the client's L2TP within ESP
+  std::string host_name;        ///< as its L2TP tells
+  std::string agent;
+  TunnelId client_tunnel, agent_tunnel;
+  RelayId relay;
+  std::uint32_t worker = 0, agent_worker = 0;
+  std::uint32_t sessions = 0;
+  UnixSeconds opened_at = 0;
+  ControlView client_control, agent_control;
+  TrafficView traffic;
+};
+
 enum class BackendState : std::uint8_t {
   kUp,        ///< takes tunnels
   kDraining,  ///< keeps what it has, takes no more
@@ -185,6 +212,7 @@ class StateView {
  public:
   virtual ~StateView() = default;
   virtual std::vector<SessionView> sessions() const = 0;
+  virtual std::vector<TunnelView> tunnels() const = 0;
   virtual std::vector<BackendView> backends() const = 0;
   virtual std::vector<PeerView> peers() const = 0;
   virtual std::vector<DropView> drops() const = 0;

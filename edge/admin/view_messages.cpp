@@ -84,6 +84,25 @@ Message to_message(const SessionView& s) {
   return out;
 }
 
+Message to_message(const TunnelView& t) {
+  Message out;
+  out.add("correlation", cut(t.correlation_id)).add("stage", t.stage).add("state", t.state);
+  out.add("closing", t.closing).add("opened-at", t.opened_at).add("peer", t.peer.value());
+  out.add("peer-id", cut(t.peer_identity));
+  add_host(out, "client", t.client);
+  out.add("client-l2tp-port", t.l2tp_port).add("host-name", cut(t.host_name)).add("agent", cut(t.agent));
+  out.add("client-tunnel", t.client_tunnel.value()).add("agent-tunnel", t.agent_tunnel.value());
+  out.add("relay", t.relay.value()).add("worker", t.worker).add("agent-worker", t.agent_worker);
+  out.add("sessions", t.sessions);
+  out.open("control")
+      .add("client-window", t.client_control.window)
+      .add("agent-window", t.agent_control.window)
+      .add("client-resent", t.client_control.resent)
+      .add("agent-resent", t.agent_control.resent);
+  out.add_section("traffic", traffic_message(t.traffic));
+  return out;
+}
+
 Message to_message(const BackendView& b) {
   Message out;
   out.add("id", b.id.value()).add("name", cut(b.name));

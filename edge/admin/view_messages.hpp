@@ -7,6 +7,7 @@
 namespace sluice::edge {
 
 vici::Message to_message(const SessionView& session);
+vici::Message to_message(const TunnelView& tunnel);
 vici::Message to_message(const BackendView& backend);
 vici::Message to_message(const ProbeView& probe);
 /// As the answer to `probe-ike`.

@@ -73,6 +73,7 @@ class Edge final : public IkeEvents, public StateView {
 
   // StateView
   std::vector<SessionView> sessions() const override;
+  std::vector<TunnelView> tunnels() const override;
   std::vector<BackendView> backends() const override;
   std::vector<PeerView> peers() const override;
   std::vector<DropView> drops() const override;

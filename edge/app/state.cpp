@@ -12,6 +12,27 @@ TrafficView traffic_of(const RelayStats& stats) {
   return {stats.packets_in.read(), stats.bytes_in.read(), stats.packets_out.read(), stats.bytes_out.read()};
 }
 
+std::string_view stage_of(const Relay& relay) {
+  switch (relay.stage) {
+    case RelayStage::kPlacing:
+      return "placing";
+    case RelayStage::kBound:
+      return "bound";
+    case RelayStage::kFarewell:
+      return "farewell";
+  }
+  return "unknown";
+}
+
+std::string_view state_of(const Relay& relay) {
+  if (relay.stage == RelayStage::kFarewell || relay.ending_until) return "closing";
+  return relay.established ? "established" : "opening";
+}
+
+ControlView control_of(const ControlStats& stats) {
+  return {stats.resent.read(), stats.window.read()};
+}
+
 constexpr auto kLateReport = std::chrono::milliseconds(1500);
 
 void add_count(std::vector<DropView>& out, std::string_view stage, std::string_view reason,
@@ -107,6 +128,34 @@ std::vector<SessionView> Edge::sessions() const {
     if (relay.agent_sessions.empty()) out.push_back(session_view(relay, nullptr));
     for (const auto& [session_id, session] : relay.agent_sessions)
       out.push_back(session_view(relay, &session));
+  }
+  return out;
+}
+
+std::vector<TunnelView> Edge::tunnels() const {
+  std::vector<TunnelView> out;
+  for (const auto& [id, relay] : relays_->all()) {
+    auto& view = out.emplace_back();
+    view.correlation_id = relay.correlation_id;
+    view.stage = stage_of(relay);
+    view.state = state_of(relay);
+    view.closing = view.state == "closing";
+    view.peer = relay.peer;
+    view.peer_identity = relay.identity;
+    if (const auto* peer = peers_->find(relay.peer)) view.client = peer->remote;
+    view.l2tp_port = relay.client_port;
+    view.host_name = relay.client_host;
+    view.agent = relay.backend_name;
+    view.client_tunnel = relay.client_tunnel;
+    view.agent_tunnel = relay.agent_tunnel;
+    view.relay = relay.id;
+    view.worker = relay.worker;
+    view.agent_worker = relay.agent_worker;
+    view.sessions = static_cast<std::uint32_t>(relay.agent_sessions.size());
+    view.opened_at = relay.opened_at;
+    view.client_control = control_of(relay.stats->client);
+    view.agent_control = control_of(relay.stats->agent);
+    view.traffic = traffic_of(*relay.stats);
   }
   return out;
 }

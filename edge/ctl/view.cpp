@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <sstream>
 
 #include "edge/ctl/json.hpp"
 
@@ -69,7 +70,7 @@ void add_selection(CLI::App& command, Selection& selection) {
   command
       .add_option("--columns", selection.columns, "these alone, in this order; 'help' lists what there is")
       ->expected(1)
-      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("KEY,...");
   command.add_option("--sort", selection.sort, "by this column; KEY:desc the other way round")
       ->type_name("KEY");
@@ -101,10 +102,13 @@ Result<Chosen, std::string> Chosen::resolve(const View& view, const Selection& s
     if (!key) return Failure{key.error()};
     out.where_.push_back({*key, negated, text.substr(at + 1)});
   }
-  for (const auto& name : selection.columns) {
-    const auto key = find(view, name);
-    if (!key) return Failure{key.error()};
-    out.columns_.push_back(*key);
+  for (const auto& names : selection.columns) {
+    std::istringstream list(names);
+    for (std::string name; std::getline(list, name, ',');) {
+      const auto key = find(view, name);
+      if (!key) return Failure{key.error()};
+      out.columns_.push_back(*key);
+    }
   }
   if (selection.sort.empty()) return out;
   std::string_view name = selection.sort;

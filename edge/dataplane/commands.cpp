@@ -264,6 +264,18 @@ void Pipeline::apply_one(SendL2tp& command, Instant, OutgoingBatch& out) {
   if (peer != peers_.end()) send_to_client(*peer->second, command.client_port, command.packet, out);
 }
 
+l2tp::Observation Pipeline::observe(RelayState& relay, l2tp::Side from, Bytes control) {
+  auto& observer = relay.observer;
+  const auto resent = observer.resent(from);
+  const auto what =
+      from == l2tp::Side::kClient ? observer.from_client(control) : observer.from_agent(control);
+  auto& stats = from == l2tp::Side::kClient ? relay.stats->client : relay.stats->agent;
+  stats.resent.add(observer.resent(from) - resent);
+  if (const std::uint64_t window = observer.receive_window(from); window != 0)
+    stats.window.add(window - stats.window.read());
+  return what;
+}
+
 void Pipeline::report(const RelayState& relay, l2tp::Observation what) {
   const auto& observer = relay.observer;
   TunnelObserved event{.relay = relay.id,

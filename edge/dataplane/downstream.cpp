@@ -106,7 +106,7 @@ void Pipeline::take_frame(PathEpoch& epoch, const esp::OpenJob& job, const trans
     return;
   }
   if (l2tp.is_control()) {
-    const auto what = relay->observer.from_agent(frame->l2tp);
+    const auto what = observe(*relay, l2tp::Side::kAgent, frame->l2tp);
     if (what != l2tp::Observation::kNothing && what != l2tp::Observation::kUnreadable) report(*relay, what);
   }
   relay->stats->packets_out.add();

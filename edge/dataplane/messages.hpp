@@ -33,9 +33,15 @@ struct SaStats {
   Counter top;       ///< inbound: newest sequence number, likewise
 };
 
+/// What one side of a tunnel's control connection did, as its relay saw it.
+struct ControlStats {
+  Counter resent;  ///< messages sent again
+  Counter window;  ///< what it takes at once, set by add of the difference; 0 while not known
+};
 /// Counters of one relay, "in" being from the client.
 struct RelayStats {
   Counter packets_in, bytes_in, packets_out, bytes_out;  ///< L2TP packets
+  ControlStats client, agent;
 };
 
 // ---- control to worker

@@ -206,6 +206,8 @@ class Pipeline {
   bool probe_mtu(PathState& path, Instant now, OutgoingBatch& out);
   void send_hello(PathState& path, esp::PacketBuffer hello, Exit exit, OutgoingBatch& out);
   void follow_health(PathState& path);
+  /// Lets the observer look at a control message and counts what it saw.
+  l2tp::Observation observe(RelayState& relay, l2tp::Side from, Bytes control);
   void report(const RelayState& relay, l2tp::Observation what);
   void say_farewell(RelayState& relay, Instant now, OutgoingBatch& out);
   void finish_farewell(RelayState& relay, bool acknowledged);

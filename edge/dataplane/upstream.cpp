@@ -218,7 +218,7 @@ void Pipeline::tunnel_less(PeerState& peer, esp::PacketBuffer packet, std::uint1
 }
 
 void Pipeline::control_from_client(RelayState& relay, Bytes packet) {
-  const auto what = relay.observer.from_client(packet);
+  const auto what = observe(relay, l2tp::Side::kClient, packet);
   if (what == l2tp::Observation::kUnreadable) l2tp_drops_.add(l2tp::DropReason::kAvpStructure);
   if (what != l2tp::Observation::kNothing && what != l2tp::Observation::kUnreadable) report(relay, what);
   if (relay.farewell && relay.observer.farewell_acknowledged()) finish_farewell(relay, true);

@@ -43,6 +43,34 @@ struct FakeState final : StateView {
     early.agent = "agent2";
     session_rows.push_back(early);
 
+    TunnelView tunnel;
+    tunnel.correlation_id = "c-1";
+    tunnel.stage = "bound";
+    tunnel.state = "established";
+    tunnel.peer = PeerId(7);
+    tunnel.peer_identity = kHostileIdentity;
+    tunnel.client = session.client;
+    tunnel.l2tp_port = 1701;
+    tunnel.host_name = kHostileIdentity;
+    tunnel.agent = "agent1";
+    tunnel.client_tunnel = TunnelId(11);
+    tunnel.agent_tunnel = TunnelId(22);
+    tunnel.relay = RelayId(5);
+    tunnel.worker = 1;
+    tunnel.sessions = 1;
+    tunnel.opened_at = 1700000000;
+    tunnel.client_control = {3, 8};
+    tunnel.agent_control = {0, 4};
+    tunnel.traffic = session.traffic;
+    tunnel_rows.push_back(tunnel);
+    TunnelView opening;
+    opening.correlation_id = "c-2";
+    opening.stage = "placing";
+    opening.state = "opening";
+    opening.client = early.client;
+    opening.agent = "agent2";
+    tunnel_rows.push_back(opening);
+
     BackendView backend;
     backend.id = BackendId(1);
     backend.name = "agent1";
@@ -102,6 +130,7 @@ struct FakeState final : StateView {
   }
 
   std::vector<SessionView> sessions() const override { return session_rows; }
+  std::vector<TunnelView> tunnels() const override { return tunnel_rows; }
   std::vector<BackendView> backends() const override { return backend_rows; }
   std::vector<PeerView> peers() const override { return peer_rows; }
   std::vector<DropView> drops() const override { return drop_rows; }
@@ -109,6 +138,8 @@ struct FakeState final : StateView {
     return {.version = "0.1.0", .edge_name = "edge1", .ike_provider = "charon 5.9.8"};
   }
   bool draining = false;
+  std::uint64_t drops_in_all = 1234571;
+  TrafficView traffic;
   StatsView stats() const override {
     StatsView out;
     out.started_at = 1700000000;
@@ -121,13 +152,15 @@ struct FakeState final : StateView {
     out.sas = 2;
     out.backends_up = 1;
     out.backends_total = 2;
-    out.drops = 1234571;
+    out.drops = drops_in_all;
+    out.traffic = traffic;
     out.certificate = {"edge1", "0a1b", 4102444800, 0};
     return out;
   }
   std::string partial() const override { return missing; }
 
   std::vector<SessionView> session_rows;
+  std::vector<TunnelView> tunnel_rows;
   std::vector<BackendView> backend_rows;
   std::vector<PeerView> peer_rows;
   std::vector<DropView> drop_rows;

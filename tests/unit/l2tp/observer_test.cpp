@@ -98,6 +98,19 @@ TEST_F(L2tpObserver, DuplicatesChangeNothing) {
   EXPECT_EQ(observer.from_client(sccrq), Observation::kNothing);
   EXPECT_EQ(observer.next_ns(Side::kClient), 2);
   EXPECT_EQ(observer.state(), ObservedState::kEstablished);
+  EXPECT_EQ(observer.resent(Side::kClient), 2u);
+  EXPECT_EQ(observer.resent(Side::kAgent), 0u);
+}
+
+TEST_F(L2tpObserver, TellsEachSidesWindow) {
+  EXPECT_EQ(observer.receive_window(Side::kClient), 0);
+  MessageBuilder sccrq(MessageType::kSccrq), sccrp(MessageType::kSccrp);
+  sccrq.u16(AvpType::kAssignedTunnelId, 7).u16(AvpType::kReceiveWindowSize, 16);
+  sccrp.u16(AvpType::kAssignedTunnelId, 900);
+  observer.from_client(sccrq.finish({}, {}, 0, 0));
+  observer.from_agent(sccrp.finish(TunnelId{7}, {}, 0, 1));
+  EXPECT_EQ(observer.receive_window(Side::kClient), 16);
+  EXPECT_EQ(observer.receive_window(Side::kAgent), 4);  // RFC 2661 §4.4.3: the default
 }
 
 TEST_F(L2tpObserver, AMessageSeenLateIsStillRead) {
