@@ -81,7 +81,8 @@ def read_command(program: Path, words: list[str]) -> Command:
     parts = parts_of(done.stdout)
     out = Command(words, done.stdout.splitlines()[0], done.stdout)
     for names, meaning in parts.get("Options", []):
-        flag, _, rest = names.partition(" ")
+        # "--json{document}": what it means without "=".
+        flag, _, rest = re.sub(r"\{[^}]*\}", "", names).partition(" ")
         out.options += [(name, meaning, bool(re.match(r"[A-Z]+(?![a-z])", rest))) for name in flag.split(",")]
     out.positionals = bool(parts.get("Positionals"))
     for names, _ in parts.get("Positionals", []):
