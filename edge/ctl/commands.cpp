@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "edge/ctl/command.hpp"
+#include "edge/ctl/json.hpp"
 
 namespace sluice::ctl {
 namespace {
@@ -53,13 +54,35 @@ class CommandLine {
     return std::nullopt;
   }
 
+  /// Every command with its options and the kinds of its JSON, for what is made from them.
+  nlohmann::ordered_json tree() const {
+    auto out = described(app_);
+    for (std::size_t i = 0; i < added_.size(); ++i) out["commands"][i]["schemas"] = commands_[i]->schemas();
+    return out;
+  }
+
   Command& chosen() {
     const auto at = std::ranges::find(added_, app_.get_subcommands().front());
     return *commands_[static_cast<std::size_t>(at - added_.begin())];
   }
 
  private:
+  static nlohmann::ordered_json described(const CLI::App& app) {
+    nlohmann::ordered_json out{{"name", app.get_name()},
+                               {"meaning", app.get_description()},
+                               {"footer", app.get_footer()},
+                               {"options", nlohmann::ordered_json::array()},
+                               {"commands", nlohmann::ordered_json::array()}};
+    for (const auto* option : app.get_options()) {
+      out["options"].push_back({{"name", option->get_name(option->get_lnames().empty())},
+                                {"takes_value", option->get_items_expected_max() > 0},
+                                {"meaning", option->get_description()}});
+    }
+    for (const auto* below : app.get_subcommands({})) out["commands"].push_back(described(*below));
+    return out;
+  }
   std::string suggestion(const std::vector<std::string>& words) const {
+    if (!app_.get_subcommands().empty()) return "";
     std::vector<std::string_view> known;
     for (const auto* command : added_) known.push_back(command->get_name());
     for (const auto& word : words) {
@@ -84,6 +107,10 @@ int run(std::vector<std::string> words, const Surroundings& surroundings) {
   options.socket =
       surroundings.socket_from_environment.empty() ? kDefaultSocket : surroundings.socket_from_environment;
   CommandLine line(options);
+  if (words == std::vector<std::string>{"--dump-commands"}) {
+    surroundings.out << to_text(line.tree());
+    return kOk;
+  }
   if (const auto code = line.parse(std::move(words), surroundings)) return *code;
   const int code = line.chosen().run(Conversation(options, surroundings));
   surroundings.out.flush();

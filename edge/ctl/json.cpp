@@ -49,9 +49,21 @@ const std::set<std::string_view> kMoreNumbers{"certificate-expires",
                                               "agent-resent",
                                               "client-l2tp-port",
                                               "agent-worker",
-                                              "seconds-left"};
-const std::set<std::string_view> kFlags{"nat",    "draining", "encap", "ready",  "ike-ready",
-                                        "chosen", "eligible", "spare", "closing"};
+                                              "seconds-left",
+                                              "sequence",
+                                              "time",
+                                              "time-ms",
+                                              "error",
+                                              "missed",
+                                              "began-ms",
+                                              "ended-ms",
+                                              "ike-rekeys",
+                                              "child-rekeys",
+                                              "left-out",
+                                              "left-out-at",
+                                              "rate"};
+const std::set<std::string_view> kFlags{"nat",      "draining", "encap",   "ready",   "ike-ready", "chosen",
+                                        "eligible", "spare",    "closing", "success", "dry-run"};
 // Sections that are a list of like things under running numbers.
 const std::set<std::string_view> kArrays{"sas"};
 

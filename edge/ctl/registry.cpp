@@ -9,12 +9,14 @@
 #include "edge/ctl/probe.hpp"
 #include "edge/ctl/psk.hpp"
 #include "edge/ctl/status.hpp"
+#include "edge/ctl/top.hpp"
 
 namespace sluice::ctl {
 
 std::vector<std::unique_ptr<Command>> all_commands() {
   std::vector<std::unique_ptr<Command>> out;
   add_list_commands(out);
+  out.push_back(std::make_unique<TopCommand>());
   out.push_back(std::make_unique<ExplainCommand>());
   out.push_back(std::make_unique<ReadyCommand>());
   out.push_back(std::make_unique<DrainCommand>());

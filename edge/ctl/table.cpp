@@ -100,6 +100,8 @@ Table::Rendered Table::render(const Terminal& terminal) const {
     shown.erase(std::next(least).base());
     widths = natural_widths();
   }
+  // A terminal too narrow for a single column cuts it.
+  if (terminal.width > 0 && shown.size() == 1) widths[shown[0]] = std::min(widths[shown[0]], terminal.width);
   Rendered out;
   out.hidden = columns_.size() - shown.size();
   std::string line;

@@ -48,7 +48,7 @@ TEST_F(Lists, ShowTheColumnsThatWereAskedFor) {
   ASSERT_EQ(ctl({"sessions", "--columns", "user,ike.peer,out"}), kOk) << error.str();
   EXPECT_EQ(out.str(),
             "USER   IKE.PEER     OUT\n"
-            "alice  7         9.9 GB\n"
+            "alice  7         9.8 GB\n"
             "-      0            0 B\n");
   ASSERT_EQ(ctl({"sessions", "--columns", "user", "--columns", "client", "--json"}), kOk);
   EXPECT_EQ(parsed()["sessions"][0],
