@@ -111,10 +111,12 @@ TEST(RadiusReply, ChallengeIsForEapAlone) {
 
 /// A server on loopback that the test answers for.
 struct Loopback {
-  Loopback() : socket(io, udp::endpoint(boost::asio::ip::address_v4::loopback(), 0)) {
+  /// By default a request is not repeated while its test runs.
+  explicit Loopback(std::chrono::milliseconds patience = std::chrono::minutes(1))
+      : socket(io, udp::endpoint(boost::asio::ip::address_v4::loopback(), 0)) {
     radius::ClientSettings settings;
     settings.servers.push_back({from_asio(socket.local_endpoint()), Secret(kSecret), 1});
-    settings.first_timeout = std::chrono::milliseconds(20);
+    settings.first_timeout = patience;
     settings.tries = 2;
     port.emplace(io, "authentication", std::move(settings), random);
     judge.emplace(*port, NasIdentity{"agent1", {}});
@@ -199,7 +201,7 @@ TEST(RadiusAuthenticator, WhatBeginsAnewHasNoStateOfWhatWas) {
 }
 
 TEST(RadiusAuthenticator, SilenceIsARefusalWithItsCause) {
-  Loopback world;
+  Loopback world(std::chrono::milliseconds(20));
   world.ask(ppp::AuthMethod::kPap);
   world.wait();
   EXPECT_EQ(world.decision->verdict.cause, "radius-timeout");
@@ -207,7 +209,7 @@ TEST(RadiusAuthenticator, SilenceIsARefusalWithItsCause) {
 }
 
 TEST(RadiusAuthenticator, ReplyWithoutMessageAuthenticatorIsNotBelieved) {
-  Loopback world;
+  Loopback world(std::chrono::milliseconds(300));
   world.ask(ppp::AuthMethod::kPap);
   const Bytes request = world.request();
   world.reply(radius::test::plain_reply_to(request, radius::Code::kAccessAccept, kSecret));
