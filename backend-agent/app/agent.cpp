@@ -108,12 +108,13 @@ Agent::Agent(boost::asio::io_context& io, Config config)
   pools_ = std::make_unique<Pools>(config_.pools, reserved());
   pools_->set_reserved(authentication_->fixed_prefixes());
   if (!config_.hands_off()) {
+    routed_pools_ = pool_prefixes();
     tun_ =
         std::make_unique<TunDevice>(or_throw(TunDevice::open({.name = config_.tun_name,
                                                               .mtu = static_cast<std::uint16_t>(config_.mtu),
                                                               .queues = worker_count(),
                                                               .addresses = {config_.local_address},
-                                                              .routes = pool_prefixes()})));
+                                                              .routes = routed_pools_})));
     warn_if_not_forwarding();
   }
   make_workers();
@@ -164,8 +165,7 @@ WorkerParts Agent::parts_of(std::uint32_t worker, TunPort tun) {
   lns.worker = worker;
   lns.host_name = config_.host_name;
   lns.hello_interval = config_.hello_interval;
-  lns.ppp_config = shared_ppp_config(config_);
-  lns.filters = filters_;
+  static_cast<LnsProfile&>(lns) = lns_profile();
   const auto first_port = static_cast<std::uint16_t>(config_.data_port);
   const Endpoint data{config_.data_address, channel::port_of(first_port, worker)};
   auto port = or_throw(transport::UdpPort::open({.bind = data, .reuse_port = false}));
@@ -182,7 +182,6 @@ WorkerParts Agent::parts_of(std::uint32_t worker, TunPort tun) {
 }
 
 void Agent::make_workers() {
-  filters_ = std::make_shared<const Filters>(config_.filters);
   auto ports = tun_ ? tun_->take_ports() : std::vector<TunPort>();
   ports.resize(worker_count());
   std::vector<WorkerParts> parts;
@@ -223,19 +222,14 @@ void Agent::take_identity(transport::TlsIdentity identity) {
 }
 
 void Agent::make_sessions() {
-  ppp::Addresses common;
-  common.local = config_.local_address;
-  common.dns = config_.dns;
-  common.nbns = config_.nbns;
-  common.split_routes = config_.split_routes;
-  common.domain = config_.domain;
+  auto profile = sessions_profile();
   sessions_ = std::make_unique<Sessions>(SessionsContext{
       .authenticator = authentication_->gate(),
       .pools = *pools_,
       .accounting = authentication_->accounting(),
-      .common = std::move(common),
-      .dns6 = config_.dns6,
-      .interim = config_.radius.interim_interval,
+      .common = std::move(profile.common),
+      .dns6 = std::move(profile.dns6),
+      .interim = profile.interim,
       .session_prefix = authentication_->session_prefix(),
       .now = app::now,
       .unix_seconds = unix_now,
@@ -244,8 +238,8 @@ void Agent::make_sessions() {
       .session_down = [this](ChannelId id,
                              const channel::SessionDown& down) { uplink_->session_down(id, down); },
       .called = [this](ChannelId id) { return uplink_->edge_name(id); },
-      .max_sessions = config_.max_sessions,
-      .filters = names_of(config_.filters),
+      .max_sessions = profile.max_sessions,
+      .filters = std::move(profile.filters),
       .route = [this](const Prefix& prefix, bool in_use) { set_route(prefix, in_use); },
       .steer = [this](const Prefix& prefix, SessionSerial session,
                       bool in_use) { steer(prefix, session, in_use); }});
@@ -365,35 +359,93 @@ void Agent::finish_stop() {
   woken_.cancel();
 }
 
-void Agent::reload(const Config& fresh) {
-  reload_users();
-  reload_certificates(fresh);
-}
-
-void Agent::reload_certificates(const Config& fresh) {
-  if (fresh.name != config_.name)
-    return app::log_error("config.name-fixed", "certificates not taken",
-                          {LogField("cause", "agent.name takes effect at a restart only")});
-  auto identity = channel_identity(fresh);
-  if (!identity)
-    return app::log_error("config.certificates-not-taken", "certificates not taken",
-                          {LogField("cause", identity.error())});
-  take_identity(std::move(*identity));
-}
-
-void Agent::reload_users() {
-  if (!authentication_->has_users()) return;
-  auto users = load_users(config_.users_file);
-  if (!users) {
-    for (const auto& error : users.error())
-      app::log_error("config.users-not-taken", "users file not taken",
-                     {LogField("cause", error.to_string())});
-    return;
+std::optional<std::string> Agent::reload(CheckedConfig fresh) {
+  Config& next = *fresh.config;
+  const auto changed = [&](std::string_view table) {
+    const auto changes = app::changes_between(config_.values, next.values);
+    return std::ranges::any_of(changes, [&](const auto& one) { return one.key.starts_with(table); });
+  };
+  const bool radius = changed("radius"), pools = changed("pool") || changed("named_pool");
+  auto former = config_;
+  const bool judges = radius && next.radius.servers.empty() == config_.radius.servers.empty();
+  take_live(next, judges);
+  try {
+    authentication_->reload(std::move(fresh.users), judges);
+  } catch (const std::exception& error) {
+    config_ = std::move(former);
+    return error.what();
   }
-  authentication_->replace_users(std::move(*users));
+  take_identity(std::move(*fresh.identity));
+  if (!config_.hands_off() && pools) reload_pools();
   pools_->set_reserved(reserved());
   pools_->set_reserved(authentication_->fixed_prefixes());
-  app::log_info("config.users-read", "users file read again", {LogField("users", authentication_->users())});
+  sessions_->set_profile(sessions_profile());
+  workers_->post(SetProfile{lns_profile()});
+  app::configure_log(config_.log);
+  return std::nullopt;
+}
+
+/// What a reload can change; all else stays what it is until a restart.
+void Agent::take_live(Config& next, bool radius) {
+  config_.max_sessions = next.max_sessions;
+  config_.auth = next.auth;
+  config_.mru = next.mru;
+  config_.auth_retries = next.auth_retries;
+  config_.rechallenge_interval = next.rechallenge_interval;
+  config_.split_routes = next.split_routes;
+  config_.domain = next.domain;
+  config_.dns = next.dns;
+  config_.nbns = next.nbns;
+  config_.dns6 = next.dns6;
+  config_.clamp_mss = next.clamp_mss;
+  config_.echo_interval = next.echo_interval;
+  config_.echo_failures = next.echo_failures;
+  config_.auth_timeout = next.auth_timeout;
+  config_.users_file = next.users_file;
+  config_.filters = next.filters;
+  config_.throttle = next.throttle;
+  config_.log = next.log;
+  if (!config_.hands_off()) config_.pools = next.pools;
+  if (radius) {
+    config_.radius.servers = next.radius.servers;
+    config_.radius.timeout = next.radius.timeout;
+    config_.radius.tries = next.radius.tries;
+    config_.radius.dead_time = next.radius.dead_time;
+    config_.radius.status_server = next.radius.status_server;
+    config_.radius.interim_interval = next.radius.interim_interval;
+  }
+  config_.values = app::taken_over(config_.values, next.values);
+}
+
+/// What no pool holds any more keeps a route of its own while a client has it.
+void Agent::reload_pools() {
+  const auto before = std::exchange(routed_pools_, pool_prefixes());
+  pools_->reconfigure(config_.pools, reserved());
+  for (const auto& prefix : routed_pools_) {
+    if (std::ranges::find(before, prefix) == before.end()) set_route(prefix, true);
+  }
+  sessions_->pools_changed();
+  for (const auto& prefix : before) {
+    if (std::ranges::find(routed_pools_, prefix) == routed_pools_.end()) set_route(prefix, false);
+  }
+}
+
+LnsProfile Agent::lns_profile() const {
+  return {shared_ppp_config(config_), std::make_shared<const Filters>(config_.filters)};
+}
+
+SessionsProfile Agent::sessions_profile() const {
+  SessionsProfile out;
+  out.common.local = config_.local_address;
+  out.common.dns = config_.dns;
+  out.common.nbns = config_.nbns;
+  out.common.split_routes = config_.split_routes;
+  out.common.domain = config_.domain;
+  out.dns6 = config_.dns6;
+  out.interim = config_.radius.interim_interval;
+  out.max_sessions = config_.max_sessions;
+  out.filters = names_of(config_.filters);
+  return out;
 }
 
 void Agent::wait_for_events() {

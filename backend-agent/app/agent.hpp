@@ -11,6 +11,7 @@
 #include <string>
 
 #include "backend-agent/app/authentication.hpp"
+#include "backend-agent/app/check.hpp"
 #include "backend-agent/app/drop_report.hpp"
 #include "backend-agent/app/sessions.hpp"
 #include "backend-agent/config/config.hpp"
@@ -42,9 +43,12 @@ class Agent {
   void stop();
   /// One line for the service manager.
   std::string status() const;
-  /// Reads the users file again, and the channel's certificates that `fresh` names; what is broken changes
-  /// nothing. Channels that stand go on, but for those to edges that were revoked.
-  void reload(const Config& fresh);
+  /// Takes over what the configuration, the users and the certificates say and a reload can change: new
+  /// logins see it, sessions that are up go on. Channels that stand go on, too, but for those to edges that
+  /// were revoked. Nothing on success, else why nothing was changed.
+  std::optional<std::string> reload(CheckedConfig fresh);
+  const Config& config() const { return config_; }
+  std::size_t sessions() const { return workers_->sessions(); }
 
  private:
   void make_sessions();
@@ -52,8 +56,10 @@ class Agent {
   void make_workers();
   WorkerParts parts_of(std::uint32_t worker, TunPort tun);
   void make_uplink();
-  void reload_users();
-  void reload_certificates(const Config& fresh);
+  void take_live(Config& next, bool radius);
+  void reload_pools();
+  LnsProfile lns_profile() const;
+  SessionsProfile sessions_profile() const;
   void take_identity(transport::TlsIdentity identity);
   std::vector<Prefix> pool_prefixes() const;
   std::unordered_set<std::uint32_t> reserved() const;
@@ -102,7 +108,7 @@ class Agent {
   metrics::CauseCounts sessions_ended_;
   std::map<Prefix, SessionSerial> steered_;               ///< whose worker gets packets for a network
   std::map<SessionSerial, std::set<IpAddress>> proxied_;  ///< answered for on other devices' links
-  std::shared_ptr<const Filters> filters_;
+  std::vector<Prefix> routed_pools_;                      ///< whose routes lead here
   bool draining_ = false;
   bool stopping_ = false;
   bool accounting_closed_ = false;

@@ -136,7 +136,34 @@ void Authentication::listen(DynamicPort::Carry carry) {
   dynamic_ = std::make_unique<DynamicPort>(io_, radius.dynamic_listen, std::move(settings), std::move(carry));
 }
 
+void Authentication::reload(std::optional<Users> users, bool radius) {
+  if (radius && radius_) replace_radius();
+  if (users_ && users) users_->replace(std::move(*users));
+  gate_->set(radius_.get(), throttle_settings(config_.throttle));
+}
+
+/// accounting_ sends by whatever port there is; what waits for an answer waits at the port that asked.
+void Authentication::replace_radius() {
+  auto auth =
+      std::make_unique<RadiusPort>(io_, "authentication", client_settings(config_.radius, false), random_);
+  std::unique_ptr<RadiusPort> acct;
+  if (acct_port_)
+    acct = std::make_unique<RadiusPort>(io_, "accounting", client_settings(config_.radius, true), random_);
+  auto fresh = std::make_unique<RadiusAuthenticator>(*auth, nas_of(config_));
+  retired_.push_back({std::exchange(auth_port_, std::move(auth)), std::exchange(acct_port_, std::move(acct)),
+                      std::exchange(radius_, std::move(fresh))});
+}
+
 void Authentication::tick(Instant now) {
+  // What is stopped here goes at the next tick: its handlers have run by then.
+  std::erase_if(retired_, [](const Retired& former) { return former.stopped; });
+  for (auto& former : retired_) {
+    const auto waiting = former.auth_port->pending() + (former.acct_port ? former.acct_port->pending() : 0);
+    if (waiting != 0) continue;
+    former.auth_port->stop();
+    if (former.acct_port) former.acct_port->stop();
+    former.stopped = true;
+  }
   if (accounting_) accounting_->on_timeout(now);
 }
 
@@ -147,13 +174,19 @@ void Authentication::farewell() {
 }
 
 std::size_t Authentication::owed() const {
-  return acct_port_ ? std::max(acct_port_->pending(), accounting_->kept()) : 0;
+  std::size_t waiting = acct_port_ ? std::max(acct_port_->pending(), accounting_->kept()) : 0;
+  for (const auto& former : retired_) waiting += former.acct_port ? former.acct_port->pending() : 0;
+  return waiting;
 }
 
 void Authentication::stop() {
   if (auth_port_) auth_port_->stop();
   if (acct_port_) acct_port_->stop();
   if (dynamic_) dynamic_->stop();
+  for (const auto& former : retired_) {
+    former.auth_port->stop();
+    if (former.acct_port) former.acct_port->stop();
+  }
 }
 
 std::unordered_set<std::uint32_t> Authentication::fixed_addresses() const {

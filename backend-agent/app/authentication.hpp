@@ -6,8 +6,10 @@
 #include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "backend-agent/app/counted_authenticator.hpp"
 #include "backend-agent/config/config.hpp"
@@ -46,16 +48,27 @@ class Authentication {
   /// How long RADIUS takes to answer a login, lately; zero: not known.
   Duration radius_time() const { return auth_port_ ? auth_port_->typical() : Duration::zero(); }
 
+  /// Takes over what the configuration that it was made with now says of users, RADIUS servers and
+  /// throttling; requests under way go on as they are. Throws like the constructor, and then nothing has
+  /// changed.
+  void reload(std::optional<Users> users, bool radius);
   bool has_users() const { return users_ != nullptr; }
-  void replace_users(Users users) { users_->replace(std::move(users)); }
   std::size_t users() const { return users_ ? users_->size() : 0; }
   std::unordered_set<std::uint32_t> fixed_addresses() const;
   std::vector<Prefix> fixed_prefixes() const;
   const std::string& session_prefix() const { return session_prefix_; }
 
  private:
+  /// RADIUS servers that logins were asked of before a reload, until these are answered.
+  struct Retired {
+    std::unique_ptr<RadiusPort> auth_port, acct_port;
+    std::unique_ptr<RadiusAuthenticator> radius;
+    bool stopped = false;
+  };
+
   UsersFile::Offload offload();
   void make_radius();
+  void replace_radius();
 
   boost::asio::io_context& io_;
   const Config& config_;
@@ -65,6 +78,7 @@ class Authentication {
   std::unique_ptr<UsersFile> users_;
   std::unique_ptr<RadiusPort> auth_port_, acct_port_;
   std::unique_ptr<RadiusAuthenticator> radius_;
+  std::vector<Retired> retired_;
   std::unique_ptr<Accounting> accounting_;
   std::unique_ptr<LoginGate> gate_;
   std::unique_ptr<CountedAuthenticator> counted_;

@@ -1,15 +1,17 @@
 // sluice-agent: reads its configuration, builds the graph, runs the control thread until a signal ends it.
 
-#include <sys/prctl.h>
-
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <functional>
 #include <iostream>
+#include <sstream>
 
 #include "backend-agent/app/agent.hpp"
+#include "backend-agent/app/check.hpp"
+#include "backend-agent/app/reload.hpp"
+#include "base/app/core_dumps.hpp"
 #include "base/app/log.hpp"
 #include "base/app/log_control.hpp"
 #include "base/app/service_manager.hpp"
@@ -18,38 +20,16 @@ namespace {
 
 constexpr int kOk = 0, kFailed = 1, kUsage = 2;
 
-template <class T>
-std::optional<T> or_print(sluice::Result<T, sluice::app::ConfigErrors> loaded) {
-  if (loaded) return std::move(loaded).value();
-  for (const auto& error : loaded.error()) std::cerr << error.to_string() << "\n";
-  return std::nullopt;
-}
-
-/// The configuration and every file it names that can be judged without a network.
-int check(const std::string& file) {
-  const auto config = or_print(sluice::agent::load_config(file));
-  if (!config) return kFailed;
-  if (!config->users_file.empty() && !or_print(sluice::agent::load_users(config->users_file))) return kFailed;
-  if (const auto identity = sluice::agent::channel_identity(*config); !identity) {
-    std::cerr << identity.error() << "\n";
-    return kFailed;
-  }
-  std::cout << file << ": good\n";
-  return kOk;
-}
-
-/// A file that cannot be used changes nothing.
-void reload(sluice::agent::Agent& agent, const std::string& file) {
-  const auto fresh = sluice::agent::load_config(file);
-  if (fresh) return agent.reload(*fresh);
-  for (const auto& error : fresh.error())
-    sluice::app::log_error("config.agent-faulty", "configuration not reloaded",
-                           {{"cause", error.to_string()}});
-}
+/// Of the command line.
+struct Wishes {
+  std::string file = "/etc/sluice/agent.toml";
+  std::string to_check;
+  bool check = false, json = false, settings = false;
+};
 
 int run(sluice::agent::Config config, const std::string& file) {
   // A core dump would hold the passwords of everyone who may dial in.
-  ::prctl(PR_SET_DUMPABLE, 0);
+  if (!config.core_dumps) sluice::app::forbid_core_dumps();
   ::signal(SIGPIPE, SIG_IGN);
   auto service_context = sluice::app::take_service_context();
   try {
@@ -70,7 +50,7 @@ int run(sluice::agent::Config config, const std::string& file) {
       reloading.async_wait([&](const boost::system::error_code& error, int) {
         if (error) return;
         service.reloading();
-        reload(agent, file);
+        sluice::agent::reload(agent, file);
         service.ready_again();
         wait_for_reload();
       });
@@ -95,27 +75,39 @@ int run(sluice::agent::Config config, const std::string& file) {
   }
 }
 
+int work(const Wishes& wishes) {
+  if (wishes.settings) {
+    std::cout << sluice::app::settings_page("sluice-agent", sluice::agent::config_settings());
+    return kOk;
+  }
+  auto checked = sluice::agent::check_config_file(wishes.to_check.empty() ? wishes.file : wishes.to_check);
+  if (wishes.check && wishes.json) return print_json(checked.report, std::cout);
+  std::ostringstream unsaid;
+  const int code = print(checked.report, wishes.check ? std::cout : unsaid, std::cerr);
+  if (wishes.check || code != kOk) return code;
+  sluice::app::start_log("sluice-agent");
+  sluice::app::configure_log(checked.config->log);
+  return run(std::move(*checked.config), wishes.file);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App cli{"Sluice agent: the PPP server behind a Sluice edge"};
-  std::string file = "/etc/sluice/agent.toml";
-  std::string to_check;
-  cli.add_option("-c,--config", file, "configuration file")->capture_default_str();
-  cli.add_option("--check", to_check,
-                 "only check this configuration file and what it names: exit code 0 if all is good");
+  Wishes wishes;
+  cli.add_option("-c,--config", wishes.file, "configuration file")->capture_default_str();
+  auto* check = cli.add_option(
+      "--check", wishes.to_check,
+      "only check this file, or that of --config, and all that it names: exit code 0 if it is good");
+  check->expected(0, 1);
+  cli.add_flag("--json", wishes.json, "what --check found, as JSON")->needs(check);
+  cli.add_flag("--settings", wishes.settings, "print every setting with its default and meaning, and end");
   cli.set_version_flag("--version", std::string("sluice-agent " SLUICE_VERSION));
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return cli.exit(error) == 0 ? kOk : kUsage;
   }
-  if (!to_check.empty()) return check(to_check);
-  auto config = or_print(sluice::agent::load_config(file));
-  if (!config) return kFailed;
-  sluice::app::start_log("sluice-agent");
-  sluice::app::LogSettings log;
-  log.level = sluice::app::parse_log_level(config->log_level).value_or(sluice::app::LogLevel::kInfo);
-  sluice::app::configure_log(log);
-  return run(std::move(*config), file);
+  wishes.check = check->count() > 0;
+  return work(wishes);
 }

@@ -278,6 +278,27 @@ std::optional<AuthDecision> Sessions::give_prefixes(SessionSerial serial, Sessio
   return std::nullopt;
 }
 
+void Sessions::set_profile(SessionsProfile profile) {
+  context_.common = std::move(profile.common);
+  context_.dns6 = std::move(profile.dns6);
+  context_.interim = profile.interim;
+  context_.max_sessions = profile.max_sessions;
+  context_.filters = std::move(profile.filters);
+}
+
+void Sessions::pools_changed() {
+  const auto lead = [this](Session& session, const Prefix& prefix) {
+    if (std::ranges::find(session.routed, prefix) == session.routed.end()) add_route(session, prefix);
+  };
+  for (auto& [serial, session] : sessions_) {
+    if (session.address) lead(session, host(*session.address));
+    if (!session.v6) continue;
+    for (const auto& own : {session.v6->prefix, session.v6->delegated}) {
+      if (own) lead(session, *own);
+    }
+  }
+}
+
 void Sessions::add_route(Session& session, const Prefix& prefix) {
   if (context_.pools.contains(prefix.network)) return;  // all of the pools lies behind us anyway
   if (++routes_[prefix] == 1) context_.route(prefix, true);

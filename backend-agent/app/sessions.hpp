@@ -49,9 +49,22 @@ struct SessionsContext {
   std::function<void(const Prefix&, SessionSerial session, bool in_use)> steer = nullptr;
 };
 
+/// What a reload changes for logins to come; as in SessionsContext.
+struct SessionsProfile {
+  ppp::Addresses common;
+  std::vector<IpAddress> dns6;
+  std::chrono::seconds interim{0};
+  std::size_t max_sessions = 0;
+  std::set<std::string, std::less<>> filters{};
+};
+
 class Sessions {
  public:
   explicit Sessions(SessionsContext context) : context_(std::move(context)) {}
+
+  void set_profile(SessionsProfile profile);
+  /// The pools are others than before: what they no longer hold gets a route of its own while it is in use.
+  void pools_changed();
 
   void on_auth(AuthAsked asked);
   void on_opened(const SessionOpened& opened);

@@ -12,6 +12,7 @@
 #include "backend-agent/filter/filter.hpp"
 #include "backend-agent/pool/pools.hpp"
 #include "base/app/config_table.hpp"
+#include "base/app/log_control.hpp"
 #include "base/http/listen_at.hpp"
 #include "base/ip.hpp"
 #include "ppp/protocol.hpp"
@@ -61,7 +62,8 @@ struct ThrottleConfig {
 struct Config {
   std::string name;
   std::uint32_t weight = 100;
-  std::uint32_t workers = 1;       ///< data threads; 0: one for each core
+  std::uint32_t workers = 1;  ///< data threads; 0: one for each core
+  bool core_dumps = false;
   std::uint32_t data_port = 4601;  ///< the first worker's; the others' follow
   IpAddress data_address;
   std::uint32_t max_sessions = 0;       ///< 0: no limit
@@ -103,12 +105,18 @@ struct Config {
   RadiusConfig radius;
   ThrottleConfig throttle;
   http::ListenAt metrics_listen;  ///< of /metrics, /healthz and /readyz; nowhere unless told
-  std::string log_level = "info";
+  app::LogSettings log;
+
+  app::ConfigValues values;  ///< the same, key by key
+  app::ConfigErrors warnings;
 };
 
 /// Reads and checks a file. Every error at once, with line and column.
 Result<Config, app::ConfigErrors> load_config(const std::filesystem::path& file);
 /// The same from text; `file_name` is what relative paths and errors refer to.
 Result<Config, app::ConfigErrors> parse_config(std::string_view text, const std::string& file_name);
+
+/// Every setting with its default.
+app::ConfigValues config_settings();
 
 }  // namespace sluice::agent

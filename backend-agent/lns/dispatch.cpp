@@ -42,6 +42,7 @@ struct Dispatch {
   void operator()(const RemoveChannel& remove) const { to_all(remove); }
   void operator()(const HoldChannel& hold) const { to_all(hold); }
   void operator()(const DescribeTunnels& describe) const { to_all(describe); }
+  void operator()(const SetProfile& set) const { to_all(set); }
   void operator()(const CloseAll& all) const { to_all(all); }
   void operator()(const StopWorker& stop) const { to_all(stop); }
 };

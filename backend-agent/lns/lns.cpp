@@ -210,17 +210,26 @@ void Lns::change_policy(const ChangePolicy& change, Instant now) {
   service(session.tunnel, now);
 }
 
-const Filter* Lns::find_filter(const std::string& name) const {
-  if (!settings_.filters) return nullptr;
-  const auto found = settings_.filters->find(name);
-  return found == settings_.filters->end() ? nullptr : &found->second;
+std::shared_ptr<const Filter> Lns::find_filter(const std::string& name) const {
+  const auto& filters = settings_.filters;
+  if (!filters) return nullptr;
+  const auto found = filters->find(name);
+  if (found == filters->end()) return nullptr;
+  return {filters, &found->second};
 }
 
-/// From now on. The control thread names only filters that there are.
+void Lns::set_profile(LnsProfile profile) {
+  static_cast<LnsProfile&>(settings_) = std::move(profile);
+}
+
+/// From now on. The control thread names only filters that there are; one that a reload took away stays with
+/// the sessions that have it.
 void Lns::apply(Session& session, const SessionPolicy& policy, Instant now) {
+  const bool same = session.filter && session.limits.policy().filter == policy.filter;
   session.limits.set(policy, now);
   session.ppp.set_networks(policy.routes);
-  session.filter = find_filter(policy.filter);
+  auto filter = find_filter(policy.filter);
+  if (filter || !same) session.filter = std::move(filter);
 }
 
 /// RFC 1570 §2.2: users whose time is limited are told how much there is.

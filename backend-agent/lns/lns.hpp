@@ -14,6 +14,7 @@
 #include "backend-agent/filter/filter.hpp"
 #include "backend-agent/lns/limits.hpp"
 #include "backend-agent/lns/messages.hpp"
+#include "backend-agent/lns/profile.hpp"
 #include "backend-agent/lns/routes.hpp"
 #include "backend-agent/lns/session_value.hpp"
 #include "base/counters.hpp"
@@ -26,16 +27,13 @@
 
 namespace sluice::agent {
 
-struct LnsSettings {
+struct LnsSettings : LnsProfile {
   std::uint32_t worker = 0;  ///< part of each session's serial
   std::string host_name = "sluice";
   Duration hello_interval = std::chrono::seconds(60);
   /// A tunnel without a session is closed after so long.
   Duration empty_tunnel_timeout = std::chrono::seconds(30);
   std::size_t sessions_per_tunnel = 4;
-  /// What PPP sessions share, for the largest PPP payload their path takes (0: not known).
-  std::function<std::shared_ptr<const ppp::PppConfig>(std::uint16_t ppp_mtu)> ppp_config;
-  std::shared_ptr<const Filters> filters{};  ///< may be null: there are none
 };
 
 enum class LnsDrop : std::uint8_t {
@@ -94,6 +92,8 @@ class Lns {
   /// serials of its sessions in the order of the value. A refused value changes nothing.
   Result<std::vector<SessionSerial>, RestoreFault> restore(const TunnelKey& key, std::uint32_t edge_worker,
                                                            const TunnelValue& value, Instant now);
+  /// For sessions from now on; those that are up go on with what they have.
+  void set_profile(LnsProfile profile);
   /// Farewell to all; empty() once they are acknowledged or given up.
   void close_all(std::string_view text, Instant now);
 
@@ -141,7 +141,7 @@ class Lns {
   std::optional<RestoreFault> check_place(const TunnelKey& key, const TunnelValue& value) const;
   std::optional<RestoreFault> revive(Tunnel& tunnel, const TunnelValue& value, Instant now);
   bool revive(Session& session, const SessionValue& value, Instant now);
-  const Filter* find_filter(const std::string& name) const;
+  std::shared_ptr<const Filter> find_filter(const std::string& name) const;
   void apply(Session& session, const SessionPolicy& policy, Instant now);
   void forget_all(Tunnel& tunnel);
   void service(Tunnel& tunnel, Instant now);

@@ -26,7 +26,7 @@ struct Lns::Session {
   ppp::Addresses assigned;
   std::vector<Prefix> owned;  ///< what routes_ has of it
   Limits limits;
-  const Filter* filter = nullptr;  ///< of Lns's settings
+  std::shared_ptr<const Filter> filter;  ///< lives as long as the session
   std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
 };
 

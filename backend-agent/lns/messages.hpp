@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "backend-agent/lns/profile.hpp"
 #include "base/ids.hpp"
 #include "base/ip.hpp"
 #include "ppp/ipcp.hpp"
@@ -128,11 +129,15 @@ struct EndSession {
 struct CloseAll {
   std::string text;
 };
+/// For sessions from now on.
+struct SetProfile {
+  LnsProfile profile;
+};
 struct StopWorker {};
 
-using Command = std::variant<StopWorker, InstallPaths, RemoveChannel, HoldChannel, DescribeTunnels,
-                             RebindTunnel, OpenTunnel, CloseTunnel, EndTunnel, AuthDecided, ChangePolicy,
-                             AskCounters, EndSession, CloseAll>;
+using Command = std::variant<StopWorker, SetProfile, InstallPaths, RemoveChannel, HoldChannel,
+                             DescribeTunnels, RebindTunnel, OpenTunnel, CloseTunnel, EndTunnel, AuthDecided,
+                             ChangePolicy, AskCounters, EndSession, CloseAll>;
 
 // ---- worker to control
 

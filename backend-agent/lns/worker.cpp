@@ -163,6 +163,8 @@ void Worker::apply(Command command, Instant now) {
     emit(handoff_ ? handoff_->describe_tunnels(describe->channel) : lns_.describe_tunnels(describe->channel));
   } else if (const auto* rebind = std::get_if<RebindTunnel>(&command)) {
     handoff_ ? handoff_->rebind(*rebind) : lns_.rebind(*rebind, now);
+  } else if (auto* set = std::get_if<SetProfile>(&command)) {
+    lns_.set_profile(std::move(set->profile));
   } else if (handoff_) {
     apply_to_handoff(command, now);
   } else if (auto* open = std::get_if<OpenTunnel>(&command)) {

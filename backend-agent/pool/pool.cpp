@@ -76,6 +76,25 @@ IpAddress AddressPool::take(std::uint32_t address, const std::string& user) {
   return IpAddress::v4(address);
 }
 
+void AddressPool::take_over(const AddressPool& former) {
+  for (const auto& [address, user] : former.last_user_) {
+    if (!contains(address)) continue;
+    last_user_[address] = user;
+    const auto theirs = former.sticky_.find(user);
+    if (theirs != former.sticky_.end() && theirs->second == address) sticky_[user] = address;
+  }
+  for (const auto address : former.used_) {
+    if (contains(address)) used_.insert(address);
+  }
+  for (const auto& resting : former.resting_) {
+    const auto freed = former.freed_at_.find(resting.address);
+    if (!contains(resting.address) || freed == former.freed_at_.end() || freed->second != resting.since)
+      continue;
+    freed_at_[resting.address] = resting.since;
+    resting_.push_back(resting);
+  }
+}
+
 bool AddressPool::claim(const IpAddress& address, const std::string& user) {
   if (!contains(address)) return true;
   if (used_.contains(address.to_v4())) return false;
@@ -87,6 +106,12 @@ void AddressPool::release(const IpAddress& address, Instant now) {
   if (used_.erase(address.to_v4()) == 0) return;
   freed_at_[address.to_v4()] = now;
   resting_.push_back({address.to_v4(), now});
+}
+
+std::vector<std::pair<IpAddress, std::string>> AddressPool::out() const {
+  std::vector<std::pair<IpAddress, std::string>> all;
+  for (const auto address : used_) all.emplace_back(IpAddress::v4(address), last_user_.at(address));
+  return all;
 }
 
 std::size_t AddressPool::free() const {

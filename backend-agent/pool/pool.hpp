@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "backend-agent/pool/range.hpp"
@@ -32,8 +33,14 @@ class AddressPool {
   /// Replaces the fixed addresses, after the users file was read again.
   void set_reserved(std::unordered_set<std::uint32_t> reserved);
 
+  /// Goes on where another pool of the same addresses was: those that are out stay out, those that rest rest,
+  /// users get theirs back. What is not of this pool's ranges is passed over.
+  void take_over(const AddressPool& former);
+
   bool is_out(const IpAddress& address) const { return used_.contains(address.to_v4()); }
   bool contains(const IpAddress& address) const { return address.is_v4() && contains(address.to_v4()); }
+  /// Those that are out, and who has them.
+  std::vector<std::pair<IpAddress, std::string>> out() const;
   std::size_t used() const { return used_.size(); }
   /// It was made without a range.
   bool empty() const { return ranges_.empty(); }

@@ -32,6 +32,20 @@ Pools::Pools(const PoolsSettings& settings, const std::unordered_set<std::uint32
   for (const auto& named : settings.named) add(named);
 }
 
+void Pools::reconfigure(const PoolsSettings& settings, const std::unordered_set<std::uint32_t>& reserved) {
+  const auto former = std::move(entries_);
+  entries_ = Pools(settings, reserved).entries_;
+  for (auto& entry : entries_) {
+    for (const auto& old : former) {
+      entry.pool.take_over(old.pool);
+      for (const auto* prefixes : {&old.ipv6, &old.delegated}) {
+        entry.ipv6.take_over(*prefixes);
+        entry.delegated.take_over(*prefixes);
+      }
+    }
+  }
+}
+
 Pools::Entry* Pools::find(std::string_view name) {
   const auto found =
       std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.name == name; });

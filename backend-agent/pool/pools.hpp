@@ -34,6 +34,10 @@ class Pools {
  public:
   Pools(const PoolsSettings& settings, const std::unordered_set<std::uint32_t>& reserved);
 
+  /// Other pools from now on. What is out stays out; what is in none of them any more is its user's until it
+  /// is given back. Fixed prefixes are to be set again.
+  void reconfigure(const PoolsSettings& settings, const std::unordered_set<std::uint32_t>& reserved);
+
   /// Address out of the pool of that name, or else of the user's realm, or else the default one. The pool's
   /// name comes back ("default" for that one); nothing in `address` when it is exhausted.
   struct Given {

@@ -52,12 +52,20 @@ PrefixPool::PrefixPool(std::vector<Prefix> bases, std::uint8_t length, Duration 
 
 std::optional<Prefix> PrefixPool::allocate(const std::string& user, Instant now) {
   const auto address = numbers_.allocate(user, now);
-  if (!address) return std::nullopt;
-  const std::uint32_t number = address->to_v4();
+  return address ? prefix_of(address->to_v4()) : std::nullopt;
+}
+
+std::optional<Prefix> PrefixPool::prefix_of(std::uint32_t number) const {
   for (const Base& base : bases_) {
     if (number - base.first < base.count) return part(base.prefix, length_, number - base.first);
   }
   return std::nullopt;
+}
+
+void PrefixPool::take_over(const PrefixPool& former) {
+  for (const auto& [address, user] : former.numbers_.out()) {
+    if (const auto prefix = former.prefix_of(address.to_v4())) claim(*prefix, user);
+  }
 }
 
 std::vector<PrefixPool::Parts> PrefixPool::parts_of(const Prefix& prefix) const {

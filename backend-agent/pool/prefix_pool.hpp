@@ -25,6 +25,8 @@ class PrefixPool {
   void release(const Prefix& prefix, Instant now);
   /// Users' own prefixes, never given out by allocate(). Those of more than kMaxClaim parts are passed over.
   void set_reserved(const std::vector<Prefix>& prefixes);
+  /// What is out of another pool and of our networks is out of this one.
+  void take_over(const PrefixPool& former);
   static constexpr std::uint32_t kMaxClaim = 1U << 20;
   bool empty() const { return bases_.empty(); }
   bool contains(const IpAddress& address) const;
@@ -40,6 +42,7 @@ class PrefixPool {
   struct Parts {
     std::uint32_t first = 0, last = 0;
   };
+  std::optional<Prefix> prefix_of(std::uint32_t number) const;
   /// Where the prefix and our networks meet.
   std::vector<Parts> parts_of(const Prefix& prefix) const;
   static std::vector<Base> number(const std::vector<Prefix>& bases, std::uint8_t length);

@@ -19,6 +19,11 @@ class LoginGate final : public Authenticator {
 
   void authenticate(AuthAttempt attempt, Done done) override;
   void forget(SessionSerial session) override;
+  /// From the next login on; as in the constructor.
+  void set(Authenticator* radius, ThrottleSettings throttle) {
+    radius_ = radius;
+    throttle_.set(throttle);
+  }
   const LoginThrottle& throttle() const { return throttle_; }
 
  private:

@@ -51,6 +51,8 @@ class LoginThrottle {
   /// The user and the peer start afresh; the source, which others share, has one failure less.
   void succeeded(const LoginNames& names);
 
+  /// Who is slowed down already stays so.
+  void set(ThrottleSettings settings) { settings_ = settings; }
   std::size_t entries(ThrottleKey key) const { return tables_[static_cast<std::size_t>(key)].index.size(); }
   const CounterArray<ThrottleKey>& refused() const { return refused_; }
 

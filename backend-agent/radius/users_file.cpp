@@ -23,6 +23,7 @@ constexpr std::int64_t kMaxNumber = UINT32_MAX, kKilobit = 1000;
 struct Value {
   const toml::node& node;
   std::function<void(std::string)> wrong;
+  const UsersContext* context = nullptr;
   std::optional<std::string> text() const {
     auto out = node.value_exact<std::string>();
     if (!out) wrong("must be a text in quotes");
@@ -70,12 +71,24 @@ void read_address(const Value& value, User& user) {
   const auto text = value.text();
   if (!text) return;
   user.grant.address = IpAddress::parse(*text);
-  if (!user.grant.address || user.grant.address->is_v6()) value.wrong("must be an IPv4 address");
+  if (!user.grant.address || user.grant.address->is_v6()) return value.wrong("must be an IPv4 address");
+  if (value.context != nullptr && *user.grant.address == value.context->local)
+    value.wrong("is ppp.local_address, our own end of every link");
 }
 
-template <auto Member>
+/// A name that must be one of the configuration's.
+template <auto Member, auto Known>
 void read_name(const Value& value, User& user) {
-  if (auto text = value.text()) user.grant.*Member = std::move(*text);
+  auto text = value.text();
+  if (!text) return;
+  if (value.context != nullptr && !(value.context->*Known).contains(*text)) {
+    const auto& known = value.context->*Known;
+    const std::vector<std::string_view> names(known.begin(), known.end());
+    const auto near = nearest(*text, names);
+    return value.wrong("\"" + escaped(*text) + "\" is not there in the agent's configuration" +
+                       (near ? ". Did you mean \"" + std::string(*near) + "\"?" : ""));
+  }
+  user.grant.*Member = std::move(*text);
 }
 template <auto Member>
 void read_rate(const Value& value, User& user) {
@@ -113,10 +126,10 @@ constexpr std::array kKeys{
     Key{"nt_hash", read_nt_hash},
     Key{"password_hash", read_password_hash},
     Key{"address", read_address},
-    Key{"pool", read_name<&radius::Grant::pool>},
-    Key{"ipv6_pool", read_name<&radius::Grant::ipv6_pool>},
-    Key{"delegated_pool", read_name<&radius::Grant::delegated_pool>},
-    Key{"filter", read_name<&radius::Grant::filter_id>},
+    Key{"pool", read_name<&radius::Grant::pool, &UsersContext::pools>},
+    Key{"ipv6_pool", read_name<&radius::Grant::ipv6_pool, &UsersContext::ipv6_pools>},
+    Key{"delegated_pool", read_name<&radius::Grant::delegated_pool, &UsersContext::delegated_pools>},
+    Key{"filter", read_name<&radius::Grant::filter_id, &UsersContext::filters>},
     Key{"rate_up", read_rate<&radius::Grant::rate_up>},
     Key{"rate_down", read_rate<&radius::Grant::rate_down>},
     Key{"session_timeout", read_seconds<&radius::Grant::session_timeout>},
@@ -136,7 +149,7 @@ std::optional<std::string_view> nearest_key(std::string_view word) {
 
 class Reader {
  public:
-  Reader(std::string file) : file_(std::move(file)) {}
+  Reader(std::string file, const UsersContext* context) : file_(std::move(file)), context_(context) {}
 
   void read(const toml::table& root) {
     for (const auto& [name, node] : root) {
@@ -170,7 +183,8 @@ class Reader {
         continue;
       }
       found->read(
-          {node, [&](const std::string& text) { add(node.source(), std::string(key.str()) + " " + text); }},
+          {node, [&](const std::string& text) { add(node.source(), std::string(key.str()) + " " + text); },
+           context_},
           user);
     }
     const int proofs = int{user.credential.password.has_value()} + int{user.credential.nt_hash.has_value()} +
@@ -179,10 +193,21 @@ class Reader {
       add(table.source(), "user " + escaped(name) +
                               " needs either password or nt_hash or password_hash, and only one of them");
     }
+    check_address(name, user, table);
     if (!name.empty()) users.insert_or_assign(name, std::move(user));
   }
 
+  void check_address(const std::string& name, const User& user, const toml::table& table) {
+    if (!user.grant.address) return;
+    const auto [other, fresh] = whose_.try_emplace(*user.grant.address, name);
+    if (!fresh)
+      add(table.get("address")->source(),
+          "address " + user.grant.address->to_string() + " is user " + escaped(other->second) + "'s, too");
+  }
+
   std::string file_;
+  const UsersContext* context_;
+  std::map<IpAddress, std::string> whose_;
 };
 
 /// A file of everybody's passwords is for one user alone, unlike a key that a group of daemons may share.
@@ -211,8 +236,9 @@ bool matches(const Secret& password, const std::string& hash) {
 
 }  // namespace
 
-Result<Users, app::ConfigErrors> parse_users(std::string_view text, const std::string& file_name) {
-  Reader reader(file_name);
+Result<Users, app::ConfigErrors> parse_users(std::string_view text, const std::string& file_name,
+                                             const UsersContext* context) {
+  Reader reader(file_name, context);
   try {
     reader.read(toml::parse(text, file_name));
   } catch (const toml::parse_error& error) {
@@ -223,7 +249,7 @@ Result<Users, app::ConfigErrors> parse_users(std::string_view text, const std::s
   return std::move(reader.users);
 }
 
-Result<Users, app::ConfigErrors> load_users(const std::filesystem::path& file) {
+Result<Users, app::ConfigErrors> load_users(const std::filesystem::path& file, const UsersContext* context) {
   if (auto wrong = app::check_secret_file(file)) {
     return Failure{app::ConfigErrors{{file.string(), 0, 0, std::move(*wrong)}}};
   }
@@ -233,7 +259,7 @@ Result<Users, app::ConfigErrors> load_users(const std::filesystem::path& file) {
   std::ifstream in(file);
   std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   if (!in.good() && !in.eof()) return Failure{app::ConfigErrors{{file.string(), 0, 0, "cannot be read"}}};
-  auto users = parse_users(text, file.string());
+  auto users = parse_users(text, file.string(), context);
   wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
   return users;
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -20,9 +21,18 @@ struct User {
 };
 using Users = std::map<std::string, User, std::less<>>;
 
+/// What users may name, of the agent's configuration.
+struct UsersContext {
+  std::set<std::string, std::less<>> pools, ipv6_pools, delegated_pools, filters;
+  IpAddress local;  ///< our end of every link: nobody else's address
+};
+
 /// Reads the file; refuses one that others may read. Every error with line and column, no secret in any.
-Result<Users, app::ConfigErrors> load_users(const std::filesystem::path& file);
-Result<Users, app::ConfigErrors> parse_users(std::string_view text, const std::string& file_name);
+/// Without `context` any name will do.
+Result<Users, app::ConfigErrors> load_users(const std::filesystem::path& file,
+                                            const UsersContext* context = nullptr);
+Result<Users, app::ConfigErrors> parse_users(std::string_view text, const std::string& file_name,
+                                             const UsersContext* context = nullptr);
 
 class UsersFile final : public Authenticator {
  public:

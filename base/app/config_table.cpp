@@ -268,7 +268,10 @@ void ConfigFile::walk_unknown(const toml::table& table, const std::string& prefi
       walk_unknown(*node.as_table(), full);
       continue;
     }
-    const std::vector<std::string_view> names(known_.begin(), known_.end());
+    std::vector<std::string_view> names(known_.begin(), known_.end());
+    if (node.is_table()) {
+      for (auto& name : names) name = name.substr(0, name.find('.'));
+    }
     const auto near = nearest(full, names);
     add(key.source(),
         "unknown key " + escaped(full) + (near ? ". Did you mean " + std::string(*near) + "?" : ""));

@@ -8,6 +8,7 @@
 #include "edge/ctl/placement.hpp"
 #include "edge/ctl/probe.hpp"
 #include "edge/ctl/psk.hpp"
+#include "edge/ctl/reload.hpp"
 #include "edge/ctl/status.hpp"
 #include "edge/ctl/top.hpp"
 
@@ -20,6 +21,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   out.push_back(std::make_unique<ExplainCommand>());
   out.push_back(std::make_unique<ReadyCommand>());
   out.push_back(std::make_unique<DrainCommand>());
+  out.push_back(std::make_unique<ReloadCommand>());
   out.push_back(std::make_unique<ProbeCommand>());
   out.push_back(std::make_unique<CaptureCommand>());
   out.push_back(std::make_unique<BundleCommand>());

@@ -101,7 +101,7 @@ TEST(AgentConfig, SplitRoutesAreIpv4Networks) {
   EXPECT_EQ(good.value().split_routes.at(0).to_string(), "10.0.0.0/8");
   EXPECT_EQ(good.value().split_routes.at(1).length, 32);
   for (const char* bad : {"[\"10.0.0.1/8\"]", "[\"2001:db8::/32\"]", "[\"home\"]"}) {
-    EXPECT_THAT(files.errors(with(bad)), HasSubstr("ppp.split_routes: ")) << bad;
+    EXPECT_THAT(files.errors(with(bad)), HasSubstr("ppp.split_routes[0]: ")) << bad;
   }
 }
 
@@ -141,7 +141,7 @@ TEST(AgentConfig, ExampleNamesEveryKeyWithItsDefault) {
   EXPECT_EQ(a.pools.quarantine, b.pools.quarantine);
   EXPECT_EQ(a.tun_name, b.tun_name);
   EXPECT_EQ(a.metrics_listen, b.metrics_listen);
-  EXPECT_EQ(a.log_level, b.log_level);
+  EXPECT_EQ(a.log.level, b.log.level);
 }
 
 TEST(AgentConfig, MetricsAreServedWhereItSays) {
@@ -173,9 +173,10 @@ ranges = ["10.0.0.9-10.0.0.2"]
   const std::string errors = files.errors(text);
   EXPECT_THAT(errors, HasSubstr("agent.toml:2:8: agent.name must be a text in quotes"));
   EXPECT_THAT(errors, HasSubstr("agent.toml:3:10: agent.weight must be a whole number from 1 to 1000"));
-  EXPECT_THAT(errors, HasSubstr("agent.toml:5:8: ppp.auth: \"md4\" is none of"));
+  EXPECT_THAT(errors, HasSubstr("agent.toml:5:21: ppp.auth[1]: \"md4\" is none of"));
   EXPECT_THAT(errors, HasSubstr("ppp.local_address: must be an IPv4 address"));
-  EXPECT_THAT(errors, HasSubstr("agent.toml:8:10: pool.ranges: \"10.0.0.9-10.0.0.2\" is no range"));
+  EXPECT_THAT(errors,
+              HasSubstr("agent.toml:8:11: pool.ranges[0]: \"10.0.0.9-10.0.0.2\" ends before it begins"));
 }
 
 TEST(AgentConfig, NobodyGetsInUnproven) {

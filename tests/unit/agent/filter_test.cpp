@@ -97,6 +97,23 @@ TEST(Filter, RulesThatMakeNoSenseAreRefusedWithAReason) {
   }
 }
 
+TEST(Filter, OfASessionOutlivesTheConfigurationThatNamedIt) {
+  test::LnsWorld world;
+  world.filters = std::make_shared<const Filters>(Filters{{"web", filter({"allow tcp any 443"})}});
+  world.lns = world.make();
+  world.policy.filter = "web";
+  auto& client = world.dial(1);
+  world.settle();
+  const IpAddress mine = client.up->addresses.local;
+  world.filters = std::make_shared<const Filters>();
+  world.lns->set_profile(world.settings());
+  EXPECT_FALSE(world.from_inside(test::ipv4(kInside, mine)));
+  world.lns->change_policy({SessionSerial(1), {.rate_up = 1'000'000, .filter = "web"}}, world.here());
+  EXPECT_FALSE(world.from_inside(test::ipv4(kInside, mine))) << "never without it for want of its name";
+  world.lns->change_policy({SessionSerial(1), {}}, world.here());
+  EXPECT_TRUE(world.from_inside(test::ipv4(kInside, mine)));
+}
+
 TEST(Filter, HoldsForASessionAndMayBeChangedWhileItLasts) {
   test::LnsWorld world;
   world.filters = std::make_shared<const Filters>(Filters{{"web", filter({"allow tcp any 443"})}});

@@ -140,5 +140,44 @@ TEST(Pools, RealmOfAUserInBothForms) {
   EXPECT_EQ(realm_of("bob"), "");
 }
 
+TEST(Pools, AReloadKeepsWhatIsOutAndTakesNewRanges) {
+  const auto range = [](const char* text) { return *parse_range(text); };
+  PoolsSettings settings;
+  settings.ranges = {range("10.0.0.1-10.0.0.2")};
+  settings.ipv6 = {*Prefix::parse("2001:db8::/63")};
+  Pools pools(settings, {});
+  const auto alice = pools.allocate("alice", "", kStart).address;
+  const auto bob = pools.allocate("bob", "", kStart).address;
+  const auto link = pools.allocate_link("alice", "", kStart).prefix;
+  EXPECT_FALSE(pools.allocate("carol", "", kStart).address) << "all are out";
+
+  settings.ranges = {range("10.0.0.2-10.0.0.4")};  // 10.0.0.1 goes, two come
+  settings.ipv6 = {*Prefix::parse("2001:db8::/62")};
+  settings.named = {{"staff", {range("10.0.1.0/24")}, {}}};
+  pools.reconfigure(settings, {0x0a000004});
+  EXPECT_FALSE(pools.contains(*alice)) << "no longer in a pool, still alice's";
+  EXPECT_EQ(pools.used(), 1U);
+  const auto carol = pools.allocate("carol", "", kStart).address;
+  EXPECT_EQ(carol->to_string(), "10.0.0.3") << "neither bob's nor the reserved one";
+  EXPECT_FALSE(pools.allocate("dave", "", kStart).address);
+  EXPECT_EQ(pools.allocate("dave", "staff", kStart).address->to_string(), "10.0.1.1");
+  EXPECT_NE(pools.allocate_link("bob", "", kStart).prefix, link);
+
+  pools.release(*alice, kStart);  // goes nowhere
+  EXPECT_FALSE(pools.allocate("dave", "", kStart + std::chrono::hours(1)).address);
+  pools.release(*bob, kStart);
+  EXPECT_EQ(pools.allocate("bob", "", kStart).address, bob) << "known from before the reload";
+}
+
+TEST(Pools, AReloadKeepsRest) {
+  PoolsSettings settings;
+  settings.ranges = {*parse_range("10.0.0.1-10.0.0.1")};
+  Pools pools(settings, {});
+  pools.release(*pools.allocate("alice", "", kStart).address, kStart);
+  pools.reconfigure(settings, {});
+  EXPECT_FALSE(pools.allocate("bob", "", kStart + std::chrono::seconds(29)).address) << "it rests";
+  EXPECT_TRUE(pools.allocate("bob", "", kStart + std::chrono::seconds(30)).address);
+}
+
 }  // namespace
 }  // namespace sluice::agent

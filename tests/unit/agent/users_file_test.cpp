@@ -181,5 +181,24 @@ TEST(UsersFile, MissingFileIsAnError) {
   EXPECT_FALSE(load_users("/nonexistent/users.toml"));
 }
 
+TEST(UsersFile, NamesOfPoolsAndFiltersMustBeThere) {
+  UsersContext context;
+  context.pools = {"default", "staff"};
+  context.filters = {"guests"};
+  context.local = *IpAddress::parse("10.99.0.1");
+  const auto errors = [&](const std::string& more) {
+    const auto users = parse_users("[alice]\npassword = \"x\"\n" + more, "u", &context);
+    return users ? "good" : users.error().front().to_string();
+  };
+  EXPECT_EQ(errors("pool = \"staff\"\nfilter = \"guests\"\naddress = \"10.99.0.2\"\n"), "good");
+  EXPECT_EQ(errors("pool = \"stuff\"\n"),
+            "u:3:8: pool \"stuff\" is not there in the agent's configuration. Did you mean \"staff\"?");
+  EXPECT_THAT(errors("filter = \"web\"\n"), HasSubstr("u:3:10: filter \"web\" is not there"));
+  EXPECT_THAT(errors("ipv6_pool = \"staff\"\n"), HasSubstr("ipv6_pool \"staff\" is not there"));
+  EXPECT_THAT(errors("address = \"10.99.0.1\"\n"), HasSubstr("ppp.local_address"));
+  EXPECT_THAT(errors("address = \"10.99.0.2\"\n[bob]\npassword = \"y\"\naddress = \"10.99.0.2\"\n"),
+              HasSubstr("u:6:11: address 10.99.0.2 is user alice's, too"));
+}
+
 }  // namespace
 }  // namespace sluice::agent
