@@ -175,7 +175,9 @@ void log(LogLevel level, MessageId id, MessageText text, LogFields fields) {
   if (!log_enabled(id.module(), level)) return;
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);
-  if (log.limit.admit(id.name(), now())) log.write(level, id, text, fields);
+  // Whoever asks for debug lines wants many, and for a time only.
+  const double cost = level == LogLevel::kDebug ? LogLimit::kDebugCost : 1;
+  if (log.limit.admit(id.name(), now(), cost)) log.write(level, id, text, fields);
 }
 
 }  // namespace sluice::app

@@ -23,7 +23,8 @@ struct LogSettings {
   LogLevel level = LogLevel::kInfo;
   /// By module, where it differs from `level`.
   std::array<std::optional<LogLevel>, kLogModuleCount> modules{};
-  /// Lines a second of one id in the long run, and at once; what is beyond is counted. 0: no limit.
+  /// Lines a second of one id in the long run, and at once; what is beyond is counted. 0: no limit. Of debug
+  /// lines fifty times as many.
   std::uint32_t rate = 20;
   std::uint32_t burst = 100;
 };

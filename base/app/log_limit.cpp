@@ -9,7 +9,7 @@ void LogLimit::set(std::uint32_t rate, std::uint32_t burst) {
   burst_ = std::max<double>(burst, 1);
 }
 
-bool LogLimit::admit(std::string_view message, Instant now) {
+bool LogLimit::admit(std::string_view message, Instant now, double cost) {
   if (rate_ == 0) return true;
   const auto [entry, fresh] = buckets_.try_emplace(message);
   auto& bucket = entry->second;
@@ -20,8 +20,8 @@ bool LogLimit::admit(std::string_view message, Instant now) {
     bucket.tokens = std::min(burst_, bucket.tokens + seconds * rate_);
   }
   bucket.filled = std::max(bucket.filled, now);
-  if (bucket.tokens >= 1) {
-    bucket.tokens -= 1;
+  if (bucket.tokens >= cost) {
+    bucket.tokens -= cost;
     return true;
   }
   if (bucket.left_out++ == 0) bucket.first_left_out = now;

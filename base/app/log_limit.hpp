@@ -22,10 +22,11 @@ class LogLimit {
   /// Lines a second in the long run, and at once. A rate of 0: no limit.
   void set(std::uint32_t rate, std::uint32_t burst);
   /// Whether a line of that id is written; else it is counted. `message` lives as long as this does.
-  bool admit(std::string_view message, Instant now);
+  bool admit(std::string_view message, Instant now, double cost = 1);
   /// What was left out, at the earliest kTellAfter after the first of it, and then counts anew.
   std::vector<LeftOut> take_left_out(Instant now);
 
+  static constexpr double kDebugCost = 1.0 / 50;
   static constexpr Duration kTellAfter = std::chrono::seconds(10);
 
  private:

@@ -64,6 +64,10 @@ void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentR
 
 void Backends::install(const Backend& backend, const transport::EdgeChannel& channel,
                        std::vector<channel::PathKeys> keys) {
+  app::log_debug("channel.paths", "data paths to an agent are set up",
+                 {{"agent", backend.name},
+                  {"pairs_of_workers", keys.size()},
+                  {"carrier", channel::to_string(backend.carrier)}});
   for (auto& key : keys) {
     context_.post(key.path.edge_worker, AddPath{.backend = backend.id,
                                                 .agent_worker = key.path.agent_worker,

@@ -26,6 +26,13 @@ void Backends::note_load(Backend& backend, const channel::LoadReport& load) {
     health_[backend.name].came(behind_the_others(backend), context_.now());
   backend.reported_at = context_.now();
   backend.unreported = 0;
+  if (app::log_enabled(app::LogModule::kPlacement, app::LogLevel::kDebug)) {
+    app::log_debug(
+        "placement.load", "an agent told its load",
+        {LogField("agent", backend.name), LogField("sessions", load.sessions),
+         LogField("busy_permille", static_cast<std::uint32_t>(backend.busy_permille)),
+         LogField("packets_per_second", load.packets_per_second), LogField("radius_ms", load.radius_ms)});
+  }
 }
 
 Candidate Backends::candidate(const Backend& backend) const {
@@ -78,7 +85,14 @@ double Backends::behind_the_others(const Backend& newcomer) const {
 
 Decision Backends::place(PlacementRequest request) {
   request.former = former_.of(client_key(request), context_.placement.sticky, context_.now());
-  return decide(context_.placement.rules, request, candidates(), turns_, context_.random);
+  auto decision = decide(context_.placement.rules, request, candidates(), turns_, context_.random);
+  if (app::log_enabled(app::LogModule::kPlacement, app::LogLevel::kDebug)) {
+    app::log_debug("placement.decided", "a tunnel's agent is chosen",
+                   {LogField("identity", request.identity),
+                    LogField("agent", decision.chosen ? find(*decision.chosen)->name : "none"),
+                    LogField("because", because_text(decision)), LogField("tried", request.tried.size())});
+  }
+  return decision;
 }
 
 Decision Backends::explain(PlacementRequest request) const {

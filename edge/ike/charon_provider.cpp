@@ -180,7 +180,7 @@ void CharonProvider::Impl::launch() {
   launched = app::now();
   if (const auto error = process->start()) {
     if (backoff == Duration{}) throw std::runtime_error(*error);
-    app::log_error("ike.charon-no-start", "charon does not start", {{"why", *error}});
+    app::log_error("ike.charon-no-start", "charon does not start", {{"cause", *error}});
     return relaunch_later();
   }
   app::log_info("ike.charon-started", "charon started",
@@ -214,7 +214,7 @@ void CharonProvider::Impl::relaunch_later() {
     try {
       self->launch();
     } catch (const std::runtime_error& fault) {
-      app::log_error("ike.charon-no-restart", "charon does not start", {{"why", fault.what()}});
+      app::log_error("ike.charon-no-restart", "charon does not start", {{"cause", fault.what()}});
       self->relaunch_later();
     }
   });

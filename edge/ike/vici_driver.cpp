@@ -205,7 +205,7 @@ asio::awaitable<void> ViciDriver::Session::load_anew() {
   const auto self = shared_from_this();
   if (loading) co_return;
   if (const auto error = co_await load()) {
-    app::log_error("ike.load-failed", "loading into charon failed", {{"why", error->text}});
+    app::log_error("ike.load-failed", "loading into charon failed", {{"cause", error->text}});
   } else {
     app::log_info("ike.loaded", "charon has the IKE configuration");
   }
@@ -244,7 +244,7 @@ asio::awaitable<void> ViciDriver::Session::run() {
       // While charon starts there is no socket yet; a refusal will not heal by itself.
       if (error->kind == vici::ErrorKind::kRefused) {
         app::log_error("ike.refused-configuration", "charon refuses its configuration",
-                       {{"why", error->text}});
+                       {{"cause", error->text}});
         retry = kLastRetry;
       }
       close();
@@ -272,7 +272,7 @@ asio::awaitable<void> ViciDriver::Session::end_peer(std::uint32_t uid) {
   const auto done = co_await commands.command("terminate", std::move(arguments));
   if (!done)
     app::log_debug("ike.terminate-failed", "terminating an IKE SA failed",
-                   {{"uid", uid}, {"why", done.error().text}});
+                   {{"uid", uid}, {"cause", done.error().text}});
 }
 
 ViciDriver::ViciDriver(asio::io_context& io, std::string uri, std::shared_ptr<const IkeConfig> config,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/app/log.hpp"
 #include "base/text.hpp"
 #include "edge/dataplane/ike_view.hpp"
 
@@ -28,7 +29,13 @@ Contacts::Contact& Contacts::contact(std::uint64_t initiator_spi, const Endpoint
       contact.id = to_hex(raw);
     }
   }
-  if (fresh) contact.first = contact.remote = remote;
+  if (fresh) {
+    contact.first = contact.remote = remote;
+    if (app::log_enabled(app::LogModule::kIke, app::LogLevel::kDebug)) {
+      app::log_debug("ike.handshake", "a handshake begins",
+                     {app::LogField("id", contact.id), app::LogField("client", remote.to_string())});
+    }
+  }
   // Whoever answers at one address says nothing of another: its packets may bear a victim's.
   if (contact.remote.address != remote.address) {
     contact.proven = false;

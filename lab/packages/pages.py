@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the manual pages and sluicectl's completions, from what the programs say of themselves and from the commented configuration files.
+"""Writes the manual pages, sluicectl's completions and the journal's catalogue, from what the programs say of themselves, from the commented configuration
+files and from docs/messages.md.
 
 Usage: pages.py FOLDER-OF-PROGRAMS OUTPUT-FOLDER VERSION
 """
@@ -10,6 +11,8 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from catalog import PAGE, catalog
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLES = PROJECT / "docs" / "examples"
@@ -217,6 +220,7 @@ def main() -> None:
         compressed(out / f"{name}.5.gz", configuration_page(name, version))
     control = read_command(programs / "sluicectl", [])
     (out / "sluicectl.bash").write_text(bash_completion(control), encoding="utf-8")
+    (out / "sluice.catalog").write_text(catalog(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     (out / "_sluicectl").write_text(zsh_completion(control), encoding="utf-8")
 
 

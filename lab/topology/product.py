@@ -13,7 +13,7 @@ from . import network
 from .client import PSK
 from .network import Namespace
 from .process import Process, run
-from .report import demand
+from .report import Failed, demand
 from .runs import Run
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -82,6 +82,7 @@ socket = "{place.run_dir}/edge.sock"
 
 [log]
 level = "debug"
+rate = 0
 """
 
 
@@ -107,6 +108,9 @@ ca = "{folder}/certs/ca.pem"
 crl = "{folder}/certs/crl.pem"
 certificate = "{folder}/certs/{name}.pem"
 key = "{folder}/certs/{name}.key"
+
+[log]
+rate = 0
 
 [ppp]
 local_address = "{pool}.1"
@@ -160,6 +164,14 @@ class Edge:
 
     def ctl_argv(self, *words: str) -> list[str]:
         return [program("sluicectl"), "--socket", f"{self.place.run_dir}/edge.sock", *words]
+
+    def remembers(self, who: str) -> bool:
+        """Whether `sluicectl why` knows a failure or an end of them."""
+        try:
+            self.ctl("why", who)
+        except Failed:
+            return False
+        return True
 
     def ctl_json(self, what: str) -> list[dict[str, Any]]:
         text = run([program("sluicectl"), "--socket", f"{self.place.run_dir}/edge.sock", what, "--json"])

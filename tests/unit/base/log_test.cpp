@@ -98,6 +98,14 @@ TEST(LogLimit, ABurstPassesAndThenTheRate) {
   EXPECT_EQ(passed, 300);
 }
 
+TEST(LogLimit, OfDebugLinesThereAreMore) {
+  LogLimit limit;
+  limit.set(20, 100);
+  int passed = 0;
+  for (int i = 0; i < 10'000; ++i) passed += limit.admit("ike.charon-says", Instant{1h}, 1.0 / 64);
+  EXPECT_EQ(passed, 6400);
+}
+
 TEST(LogLimit, OneKindDoesNotHideAnother) {
   LogLimit limit;
   limit.set(1, 1);
