@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "edge/admin/arguments.hpp"
+#include "edge/admin/session_filter.hpp"
 #include "edge/admin/view_messages.hpp"
 
 namespace sluice::edge {
@@ -82,16 +83,11 @@ void OperationsServer::add_commands() {
 
 void OperationsServer::add_lists() {
   server_.stream_command("list-sessions", "list-session", [this](const Message& arguments) {
-    if (auto bad = unknown_argument(arguments, {"correlation", "user", "agent", "peer", "client"})) {
+    if (auto bad = unknown_argument(arguments, {"correlation", "user", "agent", "peer", "client", "realm"})) {
       return refused(std::move(*bad));
     }
     auto rows = state_.sessions();
-    std::erase_if(rows, [&](const SessionView& row) {
-      return !(matches(arguments, "correlation", row.correlation_id) &&
-               matches(arguments, "user", row.user) && matches(arguments, "agent", row.agent) &&
-               matches(arguments, "peer", std::to_string(row.peer.value())) &&
-               matches(arguments, "client", row.client.address.to_string()));
-    });
+    std::erase_if(rows, [&](const SessionView& row) { return !session_fits(arguments, row); });
     return stream_of(std::move(rows), state_.partial());
   });
   server_.stream_command("list-tunnels", "list-tunnel", [this](const Message& arguments) {

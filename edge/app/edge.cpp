@@ -11,7 +11,9 @@
 #include "base/app/log.hpp"
 #include "base/app/log_control.hpp"
 #include "base/text.hpp"
+#include "edge/admin/log_commands.hpp"
 #include "edge/admin/placement_commands.hpp"
+#include "edge/admin/report_commands.hpp"
 #include "edge/app/channel_identity.hpp"
 #include "edge/app/explain.hpp"
 
@@ -149,7 +151,11 @@ void Edge::make_tables() {
                    .now = app::now,
                    .unix_seconds = unix_now,
                    .post = post,
-                   .peer_gone = [this](const Peer& peer) { relays_->on_peer_gone(peer); },
+                   .peer_gone =
+                       [this](const Peer& peer) {
+                         relays_->on_peer_gone(peer);
+                         record_gone(peer);
+                       },
                    .contact_id = [this](const Endpoint& remote) { return contacts_.id_at(remote); }});
   backends_ = std::make_unique<Backends>(
       config_.agents,
@@ -171,11 +177,13 @@ void Edge::make_tables() {
                                          LogField("weight", backend.hello.weight)});
                           if (auto* known = counts_.agent(backend.name)) known->missed = false;
                           relays_->on_backend_up(backend);
+                          record_agent(backend, JournalKind::kAgentUp, "");
                           operations_->backend_up(backend_view(backend));
                         },
                     .down =
                         [this](const Backend& backend, const std::string& cause, bool orderly) {
                           count_agent_down(backend, orderly);
+                          record_agent(backend, JournalKind::kAgentDown, cause);
                           probes_->on_backend_down(backend);
                           relays_->on_backend_down(backend, cause, orderly);
                           operations_->backend_down(backend_view(backend), cause);
@@ -208,7 +216,9 @@ void Edge::make_tables() {
                     .mtu = config_.mtu,
                     .limits = tunnel_limits(config_),
                     .listener_of = [this](const IpAddress& address) { return listener_of(address); },
-                    .closed = [this] { return draining_->closed(); }});
+                    .closed = [this] { return draining_->closed(); },
+                    .note = [this](JournalEntry entry) { record(std::move(entry)); }});
+  kicks_ = std::make_unique<Kicks>(*relays_, app::now);
   make_draining();
   make_probes();
   make_ike_probe();
@@ -237,9 +247,7 @@ void Edge::make_draining() {
                    std::ranges::find(config_.agents, agent) != config_.agents.end();
           },
       .tell =
-          [this](const std::string& text) {
-            if (operations_) operations_->notice({.topic = "drain", .correlation_id = {}, .text = text});
-          },
+          [this](const std::string& text) { tell({.topic = "drain", .correlation_id = {}, .text = text}); },
       .file = config_.state_dir / "drains"});
 }
 
@@ -265,11 +273,10 @@ void Edge::make_probes() {
       .changed =
           [this](const Backend& backend, const ProbeReport& report) {
             const bool speaks = report.health == L2tpHealth::kSpeaks;
-            operations_->notice(
-                {.level = speaks ? NoticeLevel::kInfo : NoticeLevel::kError,
-                 .topic = "backend",
-                 .correlation_id = {},
-                 .text = backend.name + (speaks ? " speaks L2TP" : " does not speak L2TP: " + report.text)});
+            tell({.level = speaks ? NoticeLevel::kInfo : NoticeLevel::kError,
+                  .topic = "backend",
+                  .correlation_id = {},
+                  .text = backend.name + (speaks ? " speaks L2TP" : " does not speak L2TP: " + report.text)});
           },
       .workers = worker_count_,
       .ppp = probe_login(config_),
@@ -285,20 +292,19 @@ void Edge::make_ike_probe() {
     post(kIkeWorker, LiveSource{address, true});
   }
   ike_probe_ = std::make_unique<IkeProbe>(
-      io_,
-      IkeProbeContext{.random = random_,
-                      .now = app::now,
-                      .unix_seconds = unix_now,
-                      .changed =
-                          [this](const IkeProbeReport& report) {
-                            const bool answers = report.health == IkeHealth::kAnswers;
-                            operations_->notice({.level = answers ? NoticeLevel::kInfo : NoticeLevel::kError,
-                                                 .topic = "ike",
-                                                 .correlation_id = {},
-                                                 .text = report.text});
-                          },
-                      .targets = std::move(targets),
-                      .interval = config_.ike_probe});
+      io_, IkeProbeContext{.random = random_,
+                           .now = app::now,
+                           .unix_seconds = unix_now,
+                           .changed =
+                               [this](const IkeProbeReport& report) {
+                                 const bool answers = report.health == IkeHealth::kAnswers;
+                                 tell({.level = answers ? NoticeLevel::kInfo : NoticeLevel::kError,
+                                       .topic = "ike",
+                                       .correlation_id = {},
+                                       .text = report.text});
+                               },
+                           .targets = std::move(targets),
+                           .interval = config_.ike_probe});
 }
 
 void Edge::add_probe_command() {
@@ -316,6 +322,27 @@ void Edge::add_probe_command() {
   });
 }
 
+void Edge::add_support_commands() {
+  capturing_ = std::make_unique<Capturing>(CapturingContext{
+      .io = io_,
+      .peers = *peers_,
+      .relays = *relays_,
+      .workers = worker_count_,
+      .now = app::now,
+      .unix_time = [] { return std::chrono::system_clock::now().time_since_epoch(); },
+      .post = [this](std::uint32_t worker, Command command) { post(worker, std::move(command)); }});
+  add_capture_command(operations_->server(), [this](const auto& request, const auto& who, auto live) {
+    return capturing_->begin(request, who, std::move(live));
+  });
+  add_report_commands(operations_->server(), {.settings = [this] { return config_.values; },
+                                              .metrics =
+                                                  [this] {
+                                                    metrics::Page page;
+                                                    collect(page);
+                                                    return page.text();
+                                                  }});
+}
+
 void Edge::start() {
   std::error_code failed;
   std::filesystem::create_directories(config_.run_dir, failed);
@@ -331,7 +358,10 @@ void Edge::start() {
       *this);
   add_probe_command();
   add_placement();
+  add_log_commands(operations_->server(), app::now);
   if (reload_) add_reload_command(operations_->server(), reload_);
+  add_support_commands();
+  add_journal();
   draining_->load();
   if (const auto error = operations_->start()) throw std::runtime_error(error->text);
 
@@ -358,6 +388,12 @@ void Edge::start() {
 std::optional<std::string> Edge::reload(Config config, transport::TlsIdentity identity) {
   if (auto fault = ike_->reload(ike_config(config))) return fault;
   take_identity(std::move(identity));
+  for (std::uint32_t worker = 0; worker < worker_count_; ++worker) {
+    post(worker, SetRates{.control_per_second = config.control_per_second,
+                          .ike_per_source = config.ike_per_source,
+                          .ike_per_prefix = config.ike_per_prefix,
+                          .ike_new_sources = config.ike_new_sources});
+  }
   backends_->set_allowed(config.agents);
   backends_->set_placement(config.placement);
   backends_->set_rekey(rekey_limits(config));
@@ -423,6 +459,7 @@ void Edge::leave() {
 
 void Edge::end_loop() {
   if (metrics_) metrics_->stop();
+  if (capturing_) capturing_->stop();
   if (operations_) operations_->stop();
   timer_.cancel();
   woken_.cancel();
@@ -461,6 +498,7 @@ void Edge::take(Event event) {
         "ike.client-moved", "client moved",
         {LogField("id", peer == nullptr ? "" : peer->correlation_id),
          LogField("from", moved->old_remote.to_string()), LogField("to", moved->new_remote.to_string())});
+    if (peer != nullptr) record_moved(*peer, moved->old_remote, moved->new_remote);
     peers_->moved(moved->peer, moved->new_remote);
     ike_->moved(moved->inbound, moved->local, moved->old_remote, moved->new_remote);
   } else if (auto* expired = std::get_if<SaExpired>(&event)) {
@@ -485,6 +523,7 @@ void Edge::take(Event event) {
 void Edge::take_ike(const IkeArrived& ike) {
   contacts_.arrived(ike.remote, ike.datagram, ike.proven);
   counts_.set_up.ike_packet(contacts_.id_at(ike.remote), app::now());
+  record_ike_packet(ike.remote);
   ike_->ike_receive(ike.local, ike.remote, ike.marker, ike.datagram);
 }
 
@@ -512,6 +551,7 @@ void Edge::tick() {
     app::log_warning("config.certificate-warning", "certificates", {LogField("warning", warning)});
   relays_->tick(config_.peer_grace);
   draining_->tick();
+  kicks_->tick();
   probes_->tick();
   ike_probe_->tick();
   app::tick_log(app::now());
@@ -533,6 +573,7 @@ void Edge::ike_up(const IkePeer& ike) {
   peers_->ike_up(ike);
   const auto* peer = peers_->find(ike.ike_sa);
   ++counts_.ike_established;
+  record_ike_up(*peer, ike);
   counts_.set_up.ike_up(peer->correlation_id, app::now());
   app::log_info("ike.sa-up", "IKE SA up",
                 {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string()),
@@ -544,12 +585,14 @@ void Edge::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
   peers_->ike_rekeyed(old_sa, ike);
   ++counts_.ike_rekeys;
   const auto* peer = peers_->find(ike.ike_sa);
+  journal_.ike_rekeyed(peer->correlation_id);
   app::log_info("ike.sa-rekeyed", "IKE SA rekeyed",
                 {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string())});
 }
 
 void Edge::ike_down(IkeSaId ike_sa) {
   if (const auto* peer = peers_->find(ike_sa)) {
+    record_ike_down(*peer);
     app::log_info("ike.sa-down", "IKE SA down",
                   {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
                    LogField("identity", peer->identity)});
@@ -560,6 +603,7 @@ void Edge::ike_down(IkeSaId ike_sa) {
 void Edge::child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) {
   if (const auto* peer = peers_->find(ike_sa)) {
     ++(peer->children.size() > 1 ? counts_.child_rekeys : counts_.child_established);
+    record_child_up(*peer, inbound, outbound);
     app::log_info("ike.child-up", "child SA up",
                   {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
                    LogField("spi_in", to_hex_word(inbound.value())),
@@ -575,19 +619,20 @@ void Edge::child_down(IkeSaId ike_sa, Spi inbound, Spi) {
   }
 }
 
-void Edge::ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
-                      const std::string& text) {
+void Edge::ike_failed(const IkeFailure& failure) {
   // The probe never finishes its handshakes.
-  if (ike_probe_->is_ours(remote)) return;
-  counts_.ike_failures.add(cause);
-  const auto id = contacts_.id_at(remote);
+  if (ike_probe_->is_ours(failure.remote)) return;
+  counts_.ike_failures.add(failure.cause);
+  const auto id = contacts_.id_at(failure.remote);
+  const auto remote = failure.remote.to_string();
   app::log_warning("ike.failed", "IKE failed",
-                   {LogField("id", id), LogField("client", remote.to_string()),
-                    LogField("identity", identity), LogField("cause", cause), LogField("text", text)});
+                   {LogField("id", id), LogField("client", remote), LogField("identity", failure.identity),
+                    LogField("cause", failure.cause), LogField("text", failure.text)});
+  record_ike_failed(id, failure);
   operations_->notice({.level = NoticeLevel::kWarning,
                        .topic = "ike",
                        .correlation_id = id,
-                       .text = remote.to_string() + " " + cause + ": " + text});
+                       .text = remote + " " + failure.cause + ": " + failure.text});
 }
 
 void Edge::ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) {
@@ -595,6 +640,7 @@ void Edge::ike_send(const Endpoint& local, const Endpoint& remote, bool marker, 
   if (!leave.allowed) return;
   // Before the datagram leaves, so that the worker knows when the answer to it comes.
   if (leave.token != 0) post(kIkeWorker, ExpectIke{remote.address, leave.token});
+  capturing_->ike_out(local, remote, marker, datagram);
   ike_sender_.send(local, remote, marker, datagram);
 }
 

@@ -14,18 +14,22 @@
 #include "base/app/system_random.hpp"
 #include "base/app/unique_fd.hpp"
 #include "base/metrics/metrics_server.hpp"
+#include "edge/admin/journal_commands.hpp"
 #include "edge/admin/operations_server.hpp"
 #include "edge/admin/reload_command.hpp"
+#include "edge/app/capturing.hpp"
 #include "edge/app/draining.hpp"
 #include "edge/app/ike_sender.hpp"
 #include "edge/backends/backends.hpp"
 #include "edge/config/config.hpp"
 #include "edge/dataplane/worker.hpp"
 #include "edge/ike/charon_provider.hpp"
+#include "edge/journal/journal.hpp"
 #include "edge/metrics/edge_counts.hpp"
 #include "edge/probe/ike_probe.hpp"
 #include "edge/probe/probes.hpp"
 #include "edge/relay/contacts.hpp"
+#include "edge/relay/kicks.hpp"
 #include "edge/relay/peers.hpp"
 #include "edge/relay/relays.hpp"
 #include "esp/timed_engine.hpp"
@@ -66,8 +70,7 @@ class Edge final : public IkeEvents, public StateView {
   void ike_down(IkeSaId ike_sa) override;
   void child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) override;
   void child_down(IkeSaId ike_sa, Spi inbound, Spi outbound) override;
-  void ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
-                  const std::string& text) override;
+  void ike_failed(const IkeFailure& failure) override;
   void ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) override;
   void ike_ready(bool ready) override;
 
@@ -97,6 +100,7 @@ class Edge final : public IkeEvents, public StateView {
   void count_agent_down(const Backend& backend, bool orderly);
   void make_draining();
   void add_placement();
+  void add_support_commands();
   std::string listener_of(const IpAddress& address) const;
   WorkerPorts open_ports(std::uint32_t worker, std::vector<std::vector<transport::UdpPort>>& natt,
                          std::vector<transport::UdpPort>& channel);
@@ -115,6 +119,19 @@ class Edge final : public IkeEvents, public StateView {
   /// Those of drops() and those that are zero.
   std::vector<DropView> all_drops() const;
   SaView sa_view(const Peer& peer, const ChildSa& child) const;
+  // telling.cpp
+  void add_journal();
+  /// Into the journal, and to whoever listens.
+  void record(JournalEntry entry);
+  void tell(const Notice& notice);
+  void record_ike_packet(const Endpoint& remote);
+  void record_ike_up(const Peer& peer, const IkePeer& ike);
+  void record_ike_down(const Peer& peer);
+  void record_ike_failed(const std::string& id, const IkeFailure& failure);
+  void record_child_up(const Peer& peer, Spi inbound, Spi outbound);
+  void record_moved(const Peer& peer, const Endpoint& from, const Endpoint& to);
+  void record_gone(const Peer& peer);
+  void record_agent(const Backend& backend, JournalKind kind, const std::string& cause);
 
   boost::asio::io_context& io_;
   Config config_;
@@ -130,6 +147,7 @@ class Edge final : public IkeEvents, public StateView {
 
   IkeSender ike_sender_;
   Contacts contacts_;
+  Journal journal_;
   EdgeCounts counts_;
   std::vector<const esp::TimedEngine*> engines_;  ///< of the workers, which own them
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -139,10 +157,13 @@ class Edge final : public IkeEvents, public StateView {
   std::unique_ptr<Backends> backends_;
   std::unique_ptr<Relays> relays_;
   std::unique_ptr<Draining> draining_;
+  std::unique_ptr<Kicks> kicks_;
   std::unique_ptr<Probes> probes_;
   std::unique_ptr<IkeProbe> ike_probe_;
   std::unique_ptr<channel::RandomSpiSource> channel_spis_;
   std::unique_ptr<OperationsServer> operations_;
+  std::unique_ptr<JournalCommands> journal_commands_;
+  std::unique_ptr<Capturing> capturing_;
   std::unique_ptr<CharonProvider> ike_;
   std::unique_ptr<transport::ChannelListener> listener_;
   std::unique_ptr<metrics::MetricsServer> metrics_;

@@ -35,30 +35,11 @@ std::string rule_text(const PlacementRules& rules, const Decision& decision) {
   return out;
 }
 
-std::string by_policy(Policy policy) {
-  switch (policy) {
-    case Policy::kLeastLoaded:
-      return "its score is the lowest";
-    case Policy::kTwoChoices:
-      return "the better of two that were drawn; the next draw may differ";
-    case Policy::kRoundRobin:
-      return "it is its turn";
-    case Policy::kIdentityHash:
-      return "the client's identity leads to it";
-  }
-  return {};
-}
-
 std::string sentence(const PlacementRules& rules, const Decision& decision, const std::string& chosen) {
   const auto where = decision.pool.empty() ? std::string() : " in pool " + decision.pool;
   const auto by = " (" + rule_text(rules, decision) + ")";
   if (!decision.chosen) return "nobody can take it" + where + by;
-  std::string out = chosen + where + by + ": ";
-  out +=
-      decision.because == Because::kFormer ? "it was the client's agent lately" : by_policy(decision.policy);
-  if (decision.from_spare) out += "; from the spare pool, for the client's own can take nothing";
-  if (decision.last_resort) out += "; although it is out of rotation, for nobody else can take it";
-  return out;
+  return chosen + where + by + ": " + because_text(decision);
 }
 
 }  // namespace

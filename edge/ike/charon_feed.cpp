@@ -185,7 +185,7 @@ void CharonProvider::Impl::feed_message(const feed::Body& message) {
 void CharonProvider::Impl::on_alert(const feed::Alert& alert) {
   if (stopped) return;
   const auto failure = failures.on_alert(alert, app::now());
-  if (failure) events.ike_failed(failure->remote, failure->identity, failure->cause, failure->text);
+  if (failure) events.ike_failed(*failure);
 }
 
 void CharonProvider::Impl::on_adopted(const feed::Adopted& adoption) {

@@ -10,16 +10,9 @@
 
 #include "base/time.hpp"
 #include "edge/ike/feed_codec.hpp"
+#include "edge/ike/provider.hpp"
 
 namespace sluice::edge {
-
-struct IkeFailure {
-  Endpoint remote;
-  std::string identity;  ///< as the peer gave it; empty if it did not get that far
-  std::string cause;     ///< one word
-  std::string text;      ///< a sentence, with the number Windows shows its user
-  int windows = 0;       ///< that number; 0: none
-};
 
 class FailureBook {
  public:

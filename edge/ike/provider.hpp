@@ -106,6 +106,15 @@ struct IkePeer {
   bool nat = false;
 };
 
+/// A handshake that failed. All but the identity is ours, and free of secrets.
+struct IkeFailure {
+  Endpoint remote;
+  std::string identity;  ///< as the peer gave it; empty if it did not get that far
+  std::string cause;     ///< one word
+  std::string text;      ///< a sentence, with the number Windows shows its user
+  int windows = 0;       ///< that number; 0: none
+};
+
 /// What the provider tells the edge. Calls come from the event loop, never from within a call into the
 /// provider.
 class IkeEvents {
@@ -117,9 +126,7 @@ class IkeEvents {
   /// A child SA's pair of SPIs, inbound and outbound, as it came up or replaced another.
   virtual void child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) = 0;
   virtual void child_down(IkeSaId ike_sa, Spi inbound, Spi outbound) = 0;
-  /// A handshake that failed. `cause` is one word, `text` what an operator reads, both free of secrets.
-  virtual void ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
-                          const std::string& text) = 0;
+  virtual void ike_failed(const IkeFailure& failure) = 0;
   /// An IKE datagram to send, without non-ESP marker; `marker` says whether the port wants one.
   virtual void ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) = 0;
   /// The provider can answer peers, or no longer can.

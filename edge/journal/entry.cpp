@@ -6,10 +6,10 @@ namespace sluice::edge {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(JournalKind::kCount)> kNames{
-    "ike-packet",    "ike-failed", "ike-up",     "ike-down",  "child-up",     "moved",
-    "agent-refused", "placed",     "refused",    "tunnel-up", "session-open", "session-up",
-    "session-down",  "closing",    "ending",     "closed",    "told",         "resumed",
-    "gone",          "agent-up",   "agent-down", "drain",     "notice"};
+    "ike-packet",    "ike-failed", "ike-up",  "ike-down",  "child-up",     "moved",
+    "agent-refused", "placed",     "refused", "tunnel-up", "session-open", "session-up",
+    "session-down",  "closing",    "ending",  "closed",    "resumed",      "gone",
+    "agent-up",      "agent-down", "drain",   "notice"};
 
 }  // namespace
 

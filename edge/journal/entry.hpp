@@ -29,7 +29,6 @@ enum class JournalKind : std::uint8_t {
   kClosing,       ///< a CDN or StopCCN passed
   kEnding,        ///< an operator or a limit ends its tunnel
   kClosed,        ///< its tunnel is over
-  kTold,          ///< the edge told it so in a lost agent's name
   kResumed,       ///< its tunnel goes on after a restart or a cut
   kGone,          ///< nothing of it is left
   // of no client

@@ -241,4 +241,30 @@ bool in_realm(std::string_view identity, std::string_view realm) {
   return identity[dot] == '.' && same(identity.substr(dot + 1), realm);
 }
 
+namespace {
+
+std::string_view by_policy(Policy policy) {
+  switch (policy) {
+    case Policy::kLeastLoaded:
+      return "its score is the lowest";
+    case Policy::kTwoChoices:
+      return "the better of two that were drawn; the next draw may differ";
+    case Policy::kRoundRobin:
+      return "it is its turn";
+    case Policy::kIdentityHash:
+      return "the client's identity leads to it";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string because_text(const Decision& decision) {
+  std::string out(decision.because == Because::kFormer ? "it was the client's agent lately"
+                                                       : by_policy(decision.policy));
+  if (decision.from_spare) out += "; from the spare pool, for the client's own can take nothing";
+  if (decision.last_resort) out += "; although it is out of rotation, for nobody else can take it";
+  return out;
+}
+
 }  // namespace sluice::edge

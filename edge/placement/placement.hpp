@@ -143,6 +143,9 @@ struct Decision {
   std::vector<Verdict> verdicts{};
 };
 
+/// Why the chosen agent was, for an operator.
+std::string because_text(const Decision& decision);
+
 /// `turns` is changed by round robin alone.
 Decision decide(const PlacementRules& rules, const PlacementRequest& request,
                 std::span<const Candidate> agents, Turns& turns, RandomSource& random);

@@ -9,22 +9,35 @@ using app::LogField;
 
 // What an agent has for a farewell to a client; then the edge says it.
 constexpr auto kFarewellTime = std::chrono::seconds(4);
+// A kicked client is not waited for on the SAs it has.
+constexpr auto kGoAway = std::chrono::seconds(1);
 
 }  // namespace
 
 void Relays::drain(RelayId id, const std::string& why, Duration come_back) {
+  end_in_order(id, "draining", why, come_back);
+}
+
+void Relays::kick(RelayId id, const std::string& why) {
+  end_in_order(id, "kicked", why, kGoAway);
+}
+
+void Relays::end_in_order(RelayId id, std::string_view cause, const std::string& why, Duration come_back) {
   auto* relay = find(id);
   if (relay == nullptr || relay->stage != RelayStage::kBound || relay->ending_until) return;
   app::log_info("tunnel.ending", "tunnel is ended",
                 {LogField("id", relay->correlation_id), LogField("agent", relay->backend_name),
                  LogField("cause", why)});
   relay->come_back = come_back;
+  relay->ending_cause = cause;
+  note(*relay, JournalKind::kEnding,
+       {.cause = cause, .text = why, .details = {{"by", std::string(kByOperator)}}});
   relay->ending_until = context_.now() + kFarewellTime;
   ending_.emplace(*relay->ending_until, id);
   auto* backend = context_.backends.find(relay->backend);
   const bool asked =
       backend != nullptr && backend->channel != nullptr && backend->channel->end_tunnel(id, why);
-  if (!asked) end(*relay, "draining", why);
+  if (!asked) end(*relay, relay->ending_cause, why);
 }
 
 void Relays::tick_drain(Instant now) {
@@ -40,7 +53,7 @@ void Relays::tick_drain(Instant now) {
     }
     at = ending_.erase(at);
     if (over) continue;
-    bare ? let_go(*relay) : end(*relay, "draining", "the agent did not end the tunnel in time");
+    bare ? let_go(*relay) : end(*relay, relay->ending_cause, "the agent did not end the tunnel in time");
   }
 }
 

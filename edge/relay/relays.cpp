@@ -48,12 +48,13 @@ void Relays::on_sccrq(const SccrqArrived& event) {
       backend->channel->close_tunnel(id, channel::CloseCause::kByClient, "the client started anew");
     }
     end_sessions(old, "client-restarted", "the client opened the same tunnel anew");
+    note_closed(old, kByClient, "client-restarted", "the client opened the same tunnel anew");
     context_.post(old.worker, UnbindRelay{id});
     remove(id);
   }
   auto& relay = add(*peer, event, *sccrq);
-  if (const auto why = beyond_limits(relay); !why.empty()) return refuse(relay, why);
-  if (const auto why = context_.closed(); !why.empty()) return refuse(relay, why);
+  if (const auto why = beyond_limits(relay); !why.empty()) return refuse(relay, "limit", why);
+  if (const auto why = context_.closed(); !why.empty()) return refuse(relay, "out-of-service", why);
   place(relay);
 }
 
@@ -131,11 +132,15 @@ std::uint16_t Relays::ppp_mtu(const Peer& peer, const Backend& backend) const {
 
 void Relays::place(Relay& relay) {
   const auto& peer = *context_.peers.find(relay.peer);
-  while (const auto id = context_.backends.place(request_for(relay)).chosen) {
+  for (;;) {
+    const auto decision = context_.backends.place(request_for(relay));
+    const auto& id = decision.chosen;
+    if (!id) break;
     auto& backend = *context_.backends.find(*id);
     relay.tried.push_back(*id);
     relay.backend = *id;
     relay.backend_name = backend.name;
+    relay.placed_because = because_text(decision);
     relay.agent_boot = backend.hello.boot_id;
     relay.agent_worker = relay.id.value() % backend.hello.workers;
     channel::TunnelOpen open;
@@ -157,15 +162,16 @@ void Relays::place(Relay& relay) {
     }
     relay.backend = BackendId();
   }
-  refuse(relay,
+  refuse(relay, "no-agent",
          context_.backends.alive() == 0 ? "no PPP server is connected" : "no PPP server can take the tunnel");
 }
 
-void Relays::refuse(Relay& relay, std::string_view why) {
+void Relays::refuse(Relay& relay, std::string_view cause, std::string_view why) {
   const auto* peer = context_.peers.find(relay.peer);
   app::log_warning("tunnel.refused", "tunnel refused",
                    {LogField("id", relay.correlation_id), LogField("client", peer->remote.to_string()),
                     LogField("identity", peer->identity), LogField("cause", why)});
+  note(relay, JournalKind::kRefused, {.cause = cause, .text = why, .details = {{"host", relay.client_host}}});
   if (const auto sccrq = l2tp::read_sccrq(relay.first_packet)) {
     context_.post(relay.worker, SendL2tp{relay.peer, relay.client_port, l2tp::refuse_sccrq(*sccrq, why)});
   }
@@ -191,6 +197,8 @@ void Relays::accepted(const Backend& backend, RelayId id) {
                 {LogField("id", relay->correlation_id), LogField("client", peer->remote.to_string()),
                  LogField("identity", peer->identity), LogField("host", relay->client_host),
                  LogField("agent", backend.name)});
+  note(*relay, JournalKind::kPlaced,
+       {.text = relay->placed_because, .details = {{"agent", backend.name}, {"host", relay->client_host}}});
   context_.post(relay->worker, BindRelay{.relay = id,
                                          .peer = relay->peer,
                                          .backend = backend.id,
@@ -208,6 +216,7 @@ void Relays::refused(const Backend& backend, const channel::TunnelRefuse& no) {
   app::log_warning(
       "tunnel.agent-refused", "agent refused a tunnel",
       {LogField("id", relay->correlation_id), LogField("agent", backend.name), LogField("cause", no.reason)});
+  note(*relay, JournalKind::kAgentRefused, {.text = no.reason, .details = {{"agent", backend.name}}});
   context_.backends.refused(backend, no.reason);
   take_back(*relay);
   place(*relay);
@@ -219,7 +228,13 @@ void Relays::closed_by_agent(const Backend& backend, const channel::TunnelClose&
   app::log_info("tunnel.closed-by-agent", "tunnel closed",
                 {LogField("id", relay->correlation_id), LogField("agent", backend.name),
                  LogField("by", channel::to_string(close.cause)), LogField("cause", close.text)});
-  end_sessions(*relay, "tunnel-closed", close.text);
+  const bool asked = relay->ending_until.has_value();
+  end_sessions(*relay, asked ? relay->ending_cause : "tunnel-closed", close.text);
+  note_closed(*relay,
+              asked                                           ? kByOperator
+              : close.cause == channel::CloseCause::kByClient ? kByClient
+                                                              : kByAgent,
+              asked ? std::string_view(relay->ending_cause) : "tunnel-closed", close.text);
   if (relay->ending_until) peers_due_.emplace(context_.now() + relay->come_back, relay->peer);
   context_.post(relay->worker, UnbindRelay{close.relay});
   remove(close.relay);
@@ -236,6 +251,11 @@ void Relays::session_up(const Backend& backend, const channel::SessionUp& up) {
                  LogField("identity", peer->identity), LogField("user", up.user),
                  LogField("address", up.client_ip ? up.client_ip->to_string() : "none"),
                  LogField("auth", up.auth_method), LogField("agent", backend.name)});
+  note(*relay, JournalKind::kSessionUp,
+       {.details = {{"user", up.user},
+                    {"address", up.client_ip ? up.client_ip->to_string() : ""},
+                    {"auth", up.auth_method},
+                    {"agent", backend.name}}});
   context_.session_up(*relay, session);
   relay->agent_sessions[up.session] = std::move(session);
   std::size_t sessions = 0;
@@ -252,6 +272,9 @@ void Relays::end(Relay& relay, const std::string& cause, const std::string& text
       backend != nullptr && backend->channel != nullptr) {
     backend->channel->close_tunnel(relay.id, channel::CloseCause::kAdmin, text);
   }
+  relay.ending_cause = cause;
+  note(relay, JournalKind::kEnding,
+       {.cause = cause, .text = text, .details = {{"by", std::string(kByEdge)}}});
   end_sessions(relay, cause, text);
   relay.stage = RelayStage::kFarewell;
   context_.post(relay.worker, Farewell{relay.id, l2tp::StopResult::kGeneral, text});
@@ -271,26 +294,58 @@ void Relays::session_down(const Backend& backend, const channel::SessionDown& do
     session = known->second;
     relay->agent_sessions.erase(known);
   }
-  context_.session_down(*relay, session, down.cause, down.text);
+  // The agent ends in one way what an operator wants ended for several reasons.
+  const bool ours = relay->ending_until && down.cause == "draining";
+  tell_down(*relay, session, ours ? relay->ending_cause : down.cause, down.text);
 }
 
 void Relays::end_sessions(Relay& relay, const std::string& cause, const std::string& text) {
-  for (const auto& [id, session] : relay.agent_sessions) context_.session_down(relay, session, cause, text);
+  for (const auto& [id, session] : relay.agent_sessions) tell_down(relay, session, cause, text);
   relay.agent_sessions.clear();
+}
+
+void Relays::tell_down(const Relay& relay, const AgentSession& session, const std::string& cause,
+                       const std::string& text) {
+  note(relay, JournalKind::kSessionDown,
+       {.cause = cause, .text = text, .details = {{"user", session.user}, {"agent", relay.backend_name}}});
+  context_.session_down(relay, session, cause, text);
+}
+
+void Relays::note(const Relay& relay, JournalKind kind, Told told) const {
+  JournalEntry entry;
+  entry.kind = kind;
+  entry.correlation = relay.correlation_id;
+  entry.cause = told.cause;
+  entry.text = told.text;
+  entry.details = std::move(told.details);
+  context_.note(std::move(entry));
+}
+
+void Relays::note_closed(const Relay& relay, std::string_view by, std::string_view cause,
+                         std::string_view text) const {
+  note(relay, JournalKind::kClosed,
+       {.cause = cause, .text = text, .details = {{"by", std::string(by)}, {"agent", relay.backend_name}}});
 }
 
 void Relays::on_observed(TunnelObserved event) {
   auto* relay = find(event.relay);
   if (relay == nullptr) return;
+  using l2tp::Observation;
+  if (event.what == Observation::kTunnelUp && !relay->established)
+    note(*relay, JournalKind::kTunnelUp, {.details = {{"host", event.client_host}}});
+  if (event.what == Observation::kSessionUp) note(*relay, JournalKind::kSessionOpen, {});
   relay->sessions = std::move(event.sessions);
-  if (event.what == l2tp::Observation::kTunnelUp) relay->established = true;
+  if (event.what == Observation::kTunnelUp) relay->established = true;
   if (!event.client_host.empty()) relay->client_host = event.client_host;
-  if (event.what == l2tp::Observation::kTunnelClosed || event.what == l2tp::Observation::kSessionClosed) {
+  if (event.what == Observation::kTunnelClosed || event.what == Observation::kSessionClosed) {
+    note(*relay, JournalKind::kClosing,
+         {.text = event.close_text,
+          .details = {{"by", std::string(event.closed_by_client ? kByClient : kByAgent)},
+                      {"what", event.what == Observation::kTunnelClosed ? "tunnel" : "session"}}});
     const std::initializer_list<LogField> fields{LogField("id", relay->correlation_id),
                                                  LogField("cause", event.close_text)};
-    event.what == l2tp::Observation::kTunnelClosed
-        ? app::log_info("tunnel.closing", "tunnel closing", fields)
-        : app::log_info("session.closing", "session closing", fields);
+    event.what == Observation::kTunnelClosed ? app::log_info("tunnel.closing", "tunnel closing", fields)
+                                             : app::log_info("session.closing", "session closing", fields);
   }
 }
 
@@ -322,6 +377,7 @@ void Relays::agent_lost(const std::string& name, const Endpoint& remote, const s
   for (std::size_t i = 0; i < orphans.size(); ++i) {
     auto& relay = *find(orphans[i]);
     relay.stage = RelayStage::kFarewell;
+    relay.ending_cause = "agent-lost";
     end_sessions(relay, "agent-lost", "the PPP server " + name + " is gone: " + cause);
     farewells_due_.emplace(now + kFarewellSpread * i / orphans.size(), orphans[i]);
   }
@@ -330,6 +386,9 @@ void Relays::agent_lost(const std::string& name, const Endpoint& remote, const s
 void Relays::on_farewell_done(const FarewellDone& event) {
   auto* relay = find(event.relay);
   if (relay == nullptr) return;
+  note_closed(*relay, kByEdge, relay->ending_cause,
+              event.acknowledged ? "the edge told the client"
+                                 : "the edge told the client, which did not acknowledge");
   app::log_info("tunnel.farewell", "client told that its tunnel is over",
                 {LogField("id", relay->correlation_id), LogField("acknowledged", event.acknowledged)});
   peers_due_.emplace(context_.now() + relay->come_back, relay->peer);
@@ -351,6 +410,7 @@ void Relays::let_go(Relay& relay) {
                 {LogField("id", relay.correlation_id), LogField("agent", relay.backend_name),
                  LogField("by", "client"), LogField("cause", "its IPsec SAs are gone")});
   end_sessions(relay, "peer-gone", "the client's IPsec SAs are gone");
+  note_closed(relay, kByClient, "peer-gone", "the client's IPsec SAs are gone");
   context_.post(relay.worker, UnbindRelay{id});
   remove(id);
 }

@@ -11,6 +11,7 @@
 #include "base/random.hpp"
 #include "edge/backends/backends.hpp"
 #include "edge/dataplane/messages.hpp"
+#include "edge/journal/entry.hpp"
 #include "edge/relay/peers.hpp"
 #include "proto/channel/messages.hpp"
 
@@ -46,6 +47,7 @@ struct Relay {
   RelayStage stage = RelayStage::kPlacing;
   BackendId backend;
   std::string backend_name;
+  std::string placed_because;    ///< why that agent
   std::uint64_t agent_boot = 0;  ///< which life of the agent has it
   std::uint32_t agent_worker = 0;
   TunnelId client_tunnel, agent_tunnel;
@@ -61,6 +63,7 @@ struct Relay {
   /// themselves.
   Duration come_back = std::chrono::seconds(10);
   std::optional<Instant> ending_until;  ///< its agent is ending it and has time until then
+  std::string ending_cause;             ///< why, in a word
   ByteVector first_packet;
   std::vector<l2tp::ObservedSession> sessions;
   std::map<SessionId, AgentSession> agent_sessions;
@@ -85,6 +88,8 @@ struct RelaysContext {
   std::function<std::string(const IpAddress&)> listener_of = [](const IpAddress&) { return std::string(); };
   /// Why no tunnel is taken any more; empty: they are.
   std::function<std::string()> closed = [] { return std::string(); };
+  /// For the journal; the time is not set.
+  std::function<void(JournalEntry)> note = [](JournalEntry) {};
 };
 
 class Relays {
@@ -110,6 +115,8 @@ class Relays {
   /// Ends a tunnel in good order: its agent tells the client (CDN, StopCCN), and what is left of the client's
   /// SAs goes after that. Does nothing to one that is ending already.
   void drain(RelayId id, const std::string& why, Duration come_back);
+  /// The same for an operator who wants this client gone.
+  void kick(RelayId id, const std::string& why);
 
   /// For tunnels and sessions from now on; for half-open ones at once.
   void set_limits(TunnelLimits limits) { context_.limits = limits; }
@@ -134,13 +141,24 @@ class Relays {
   /// Its client has no SAs any more.
   void let_go(Relay& relay);
   void place(Relay& relay);
-  void refuse(Relay& relay, std::string_view why);
+  void refuse(Relay& relay, std::string_view cause, std::string_view why);
   void accepted(const Backend& backend, RelayId id);
   void refused(const Backend& backend, const channel::TunnelRefuse& refuse);
   void closed_by_agent(const Backend& backend, const channel::TunnelClose& close);
   void session_up(const Backend& backend, const channel::SessionUp& up);
   void session_down(const Backend& backend, const channel::SessionDown& down);
   void end_sessions(Relay& relay, const std::string& cause, const std::string& text);
+  void tell_down(const Relay& relay, const AgentSession& session, const std::string& cause,
+                 const std::string& text);
+  void end_in_order(RelayId id, std::string_view cause, const std::string& why, Duration come_back);
+  struct Told {
+    std::string_view cause = {}, text = {};
+    std::vector<JournalEntry::Detail> details = {};
+  };
+  void note(const Relay& relay, JournalKind kind, Told told) const;
+  void note_resumed(const Relay& relay) const;
+  void note_closed(const Relay& relay, std::string_view by, std::string_view cause,
+                   std::string_view text) const;
   void take_back(Relay& relay);
   void remove(RelayId id);
   // Resumption (resume.cpp)

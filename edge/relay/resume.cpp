@@ -128,7 +128,7 @@ bool Relays::take_over(Relay& relay, const Backend& backend, const channel::Tunn
   }
   for (const auto& [id, session] : known) {
     if (!relay.agent_sessions.contains(id))
-      context_.session_down(relay, session, "unknown", "it ended while its agent was cut off");
+      tell_down(relay, session, "unknown", "it ended while its agent was cut off");
   }
   if (auto* counted = context_.backends.find(backend.id)) ++counted->placed;
   // The worker knows the relay before the agent sends on it.
@@ -145,12 +145,28 @@ bool Relays::take_over(Relay& relay, const Backend& backend, const channel::Tunn
                                           .sessions = relay.sessions,
                                           .stats = relay.stats});
   backend.channel->resume_tunnel({offer.resume, relay.id, relay.worker});
+  note_resumed(relay);
   const auto* peer = context_.peers.find(relay.peer);
   app::log_info("tunnel.resumed", "tunnel resumed",
                 {LogField("id", relay.correlation_id), LogField("client", peer->remote.to_string()),
                  LogField("identity", peer->identity), LogField("agent", backend.name),
                  LogField("sessions", relay.agent_sessions.size())});
   return true;
+}
+
+/// What a journal that began after the tunnel needs to know of it, too.
+void Relays::note_resumed(const Relay& relay) const {
+  std::vector<JournalEntry::Detail> details{{"agent", relay.backend_name},
+                                            {"sessions", std::to_string(relay.agent_sessions.size())}};
+  if (const auto* peer = context_.peers.find(relay.peer)) {
+    details.emplace_back("client", peer->remote.to_string());
+    details.emplace_back("identity", peer->identity);
+  }
+  for (const auto& [id, session] : relay.agent_sessions) {
+    details.emplace_back("user", session.user);
+    if (session.client_ip) details.emplace_back("address", session.client_ip->to_string());
+  }
+  note(relay, JournalKind::kResumed, {.details = std::move(details)});
 }
 
 void Relays::lose_offer(const Backend& backend, const channel::TunnelResume& offer, const std::string& text) {

@@ -212,9 +212,8 @@ void CharonKeys::ike_down(edge::IkeSaId ike_sa) {
   later([this, id = client.mapped()] { events_.keys_over(id, "the IKE SA was ended"); });
 }
 
-void CharonKeys::ike_failed(const Endpoint&, const std::string&, const std::string& cause,
-                            const std::string&) {
-  events_.keying_trouble("IKE: " + escaped(cause));
+void CharonKeys::ike_failed(const edge::IkeFailure& failure) {
+  events_.keying_trouble("IKE: " + escaped(failure.cause));
 }
 
 void CharonKeys::ike_ready(bool ready) {

@@ -68,8 +68,7 @@ class CharonKeys final : public Keying, private edge::DataPlane, private edge::I
   void ike_down(edge::IkeSaId ike_sa) override;
   void child_up(edge::IkeSaId, Spi, Spi) override {}
   void child_down(edge::IkeSaId, Spi, Spi) override {}
-  void ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
-                  const std::string& text) override;
+  void ike_failed(const edge::IkeFailure& failure) override;
   void ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) override;
   void ike_ready(bool ready) override;
 

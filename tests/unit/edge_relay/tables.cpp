@@ -41,7 +41,8 @@ Tables::Tables(std::uint32_t workers, TunnelLimits limits)
            .session_up = [this](const Relay&, const AgentSession& session) { ups.push_back(session.user); },
            .session_down = [this](const Relay&, const AgentSession&, const std::string& cause,
                                   const std::string&) { downs.push_back(cause); },
-           .limits = limits}) {}
+           .limits = limits,
+           .note = [this](JournalEntry entry) { notes.push_back(std::move(entry)); }}) {}
 
 SaSpec Tables::spec(Spi spi, std::uint32_t ike, const char* remote, bool inbound,
                     const std::string& identity) const {

@@ -101,6 +101,7 @@ struct Tables {
   std::deque<std::pair<std::uint32_t, Command>> commands;
   std::vector<PeerId> ended;
   std::vector<std::string> ups, downs;
+  std::vector<JournalEntry> notes;
   std::string contact;  ///< what contacts say of every place
   Peers peers;
   Backends backends;

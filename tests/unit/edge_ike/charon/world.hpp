@@ -57,10 +57,6 @@ class FakePlane final : public DataPlane {
   std::uint32_t next_spi_;
 };
 
-struct Failure {
-  Endpoint remote;
-  std::string identity, cause, text;
-};
 struct Pair {
   IkeSaId ike_sa;
   Spi inbound, outbound;
@@ -73,10 +69,7 @@ class FakeEvents final : public IkeEvents {
   void ike_down(IkeSaId ike_sa) override { down.push_back(ike_sa); }
   void child_up(IkeSaId ike_sa, Spi in, Spi out) override { children_up.push_back({ike_sa, in, out}); }
   void child_down(IkeSaId ike_sa, Spi in, Spi out) override { children_down.push_back({ike_sa, in, out}); }
-  void ike_failed(const Endpoint& remote, const std::string& identity, const std::string& cause,
-                  const std::string& text) override {
-    failures.push_back({remote, identity, cause, text});
-  }
+  void ike_failed(const IkeFailure& failure) override { failures.push_back(failure); }
   void ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) override {
     if (on_send) on_send(local, remote, marker, datagram);
   }
@@ -86,7 +79,7 @@ class FakeEvents final : public IkeEvents {
   std::vector<std::pair<IkeSaId, IkePeer>> rekeyed;
   std::vector<IkeSaId> down;
   std::vector<Pair> children_up, children_down;
-  std::vector<Failure> failures;
+  std::vector<IkeFailure> failures;
   std::vector<bool> readiness;
   std::function<void(const Endpoint&, const Endpoint&, bool, Bytes)> on_send;
 };
