@@ -162,7 +162,7 @@ constexpr const char* kForwarding =
     "echo net.ipv4.ip_forward=1 >/etc/sysctl.d/60-sluice-forward.conf; sysctl -w net.ipv4.ip_forward=1";
 
 /// For a shell, where it needs it.
-std::string quoted(const std::string& path) {
+std::string for_shell(const std::string& path) {
   const bool plain = std::ranges::all_of(path, [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
            std::string_view("/._-").find(c) != std::string_view::npos;
@@ -200,7 +200,7 @@ std::vector<InitStep> next_steps(const InitPlan& plan, const InitOutcome& outcom
   std::vector<InitStep> out;
   if (folder != kUsualFolder)
     out.push_back(
-        {plan.edge, "cp -a " + quoted(folder.string()) + "/. " + kUsualFolder, "the daemons look there"});
+        {plan.edge, "cp -a " + for_shell(folder.string()) + "/. " + kUsualFolder, "the daemons look there"});
   if (folder != kUsualFolder || !outcome.all_owned)
     out.push_back({plan.edge, owning(outcome), "each secret is its daemon's alone"});
   out.push_back({plan.edge, "systemctl disable --now strongswan", "the edge runs a charon of its own"});
@@ -213,7 +213,7 @@ std::vector<InitStep> next_steps(const InitPlan& plan, const InitOutcome& outcom
   out.push_back({plan.edge, "systemctl enable --now sluice-edge", "it starts, now and at each boot"});
   for (const auto& agent : plan.agents) {
     const auto there = "ssh root@" + agent.host + " ";
-    const auto archive = quoted((folder / "agents" / (agent.name + ".tar")).string());
+    const auto archive = for_shell((folder / "agents" / (agent.name + ".tar")).string());
     out.push_back({agent.name, there + "tar -x -C " + kUsualFolder + " <" + archive,
                    "package sluice-agent is installed there"});
     out.push_back({agent.name, there + "'" + kForwarding + "'", "clients' packets go on from there"});

@@ -11,6 +11,7 @@
 #include "edge/ctl/reload.hpp"
 #include "edge/ctl/status.hpp"
 #include "edge/ctl/top.hpp"
+#include "edge/ctl/user.hpp"
 
 namespace sluice::ctl {
 
@@ -28,6 +29,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   out.push_back(std::make_unique<LogCommand>());
   out.push_back(std::make_unique<InitCommand>());
   out.push_back(std::make_unique<PskCommand>());
+  out.push_back(std::make_unique<UserCommand>());
   out.push_back(std::make_unique<StatsCommand>());
   out.push_back(std::make_unique<PkiCommand>());
   out.push_back(std::make_unique<VersionCommand>());
