@@ -2,6 +2,8 @@
 #include "edge/ctl/capture.hpp"
 #include "edge/ctl/command.hpp"
 #include "edge/ctl/init.hpp"
+#include "edge/ctl/journal.hpp"
+#include "edge/ctl/kick.hpp"
 #include "edge/ctl/lists.hpp"
 #include "edge/ctl/log_level.hpp"
 #include "edge/ctl/pki.hpp"
@@ -19,6 +21,10 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   std::vector<std::unique_ptr<Command>> out;
   add_list_commands(out);
   out.push_back(std::make_unique<TopCommand>());
+  out.push_back(std::make_unique<EventsCommand>());
+  out.push_back(std::make_unique<TraceCommand>());
+  out.push_back(std::make_unique<WhyCommand>());
+  out.push_back(std::make_unique<KickCommand>());
   out.push_back(std::make_unique<ExplainCommand>());
   out.push_back(std::make_unique<ReadyCommand>());
   out.push_back(std::make_unique<DrainCommand>());
