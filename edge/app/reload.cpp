@@ -25,6 +25,8 @@ constexpr std::array kEffects{
     Effect{"ike.users", "new IKE handshakes; clients that are connected stay"},
     Effect{"limits.half_open", "tunnels that are being established"},
     Effect{"limits.sessions", "new sessions"},
+    Effect{"limits.control", "L2TP control messages from now on"},
+    Effect{"limits.ike", "IKE handshakes from now on"},
     Effect{"limits", "new tunnels"},
     Effect{"placement", "new tunnels"},
     Effect{"pool", "new tunnels"},

@@ -12,15 +12,20 @@ using vici::Message;
 
 // charon takes its time with many listeners.
 constexpr Duration kReloadTimeout = std::chrono::seconds(30);
-constexpr std::size_t kLongestText = 2048;
 
+/// As the daemon says it, quotes included; what could steer a terminal is escaped.
 std::string text(const Message& row, std::string_view name) {
-  return escaped(row.get(name), kLongestText);
+  std::string out;
+  for (const char c : row.get(name)) {
+    const bool plain = c == '"' || c == '\\';
+    out += plain ? std::string(1, c) : escaped(std::string_view(&c, 1));
+  }
+  return out;
 }
 
 std::string place(const Message& row) {
   const auto line = row.number("line").value_or(0);
-  const auto file = escaped(row.get("file"), kLongestText);
+  const auto file = text(row, "file");
   if (line == 0) return file + ": ";
   return file + ":" + std::to_string(line) + ":" + std::to_string(row.number("column").value_or(0)) + ": ";
 }

@@ -56,6 +56,11 @@ void Pipeline::apply_one(LiveSource& command, Instant, OutgoingBatch&) {
   command.live ? guard_.add_live(command.source) : guard_.remove_live(command.source);
 }
 
+void Pipeline::apply_one(SetRates& command, Instant, OutgoingBatch&) {
+  limits_.control_per_second = command.control_per_second;
+  guard_.set_rates(command.ike_per_source, command.ike_per_prefix, command.ike_new_sources);
+}
+
 void Pipeline::apply_one(ExpectSpi& command, Instant, OutgoingBatch&) {
   early_.expect(command.spi);
 }

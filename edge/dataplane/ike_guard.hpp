@@ -56,6 +56,12 @@ class IkeGuard {
 
   explicit IkeGuard(const IkeLimits& limits);
 
+  /// From now on; as in IkeLimits.
+  void set_rates(std::uint32_t per_source, std::uint32_t per_prefix, std::uint32_t new_sources) {
+    limits_.per_source = per_source;
+    limits_.per_prefix = per_prefix;
+    limits_.new_sources = new_sources;
+  }
   /// May this message (without non-ESP marker) go to the IKE daemon?
   Verdict admit(const IpAddress& source, Bytes message, Instant now);
   /// We answer `source` with a responder SPI or cookie: IkeView::token() of the answer.

@@ -62,6 +62,11 @@ struct LiveSource {
   IpAddress source;
   bool live = false;
 };
+/// Other rates from now on; as in PipelineLimits and IkeLimits.
+struct SetRates {
+  std::uint32_t control_per_second = 0;
+  std::uint32_t ike_per_source = 0, ike_per_prefix = 0, ike_new_sources = 0;
+};
 /// An SPI was given out: its first packets may come before its SA.
 struct ExpectSpi {
   Spi spi;
@@ -173,7 +178,7 @@ struct StopCapture {
 };
 struct StopWorker {};
 
-using Command = std::variant<std::monostate, ExpectIke, LiveSource, ExpectSpi, AddSa, RemoveSa, ExtendSa,
+using Command = std::variant<std::monostate, ExpectIke, LiveSource, SetRates, ExpectSpi, AddSa, RemoveSa, ExtendSa,
                              MovePeer, RemovePeer, BindRelay, ResumeRelay, UnbindRelay, Farewell, SendL2tp,
                              BindProbe, SendProbe, AddPath, RemovePaths, StartCapture, StopCapture, StopWorker>;
 

@@ -173,6 +173,7 @@ class Pipeline {
   PeerState& peer_for(const AddSa& command);
   void apply_one(ExpectIke& command, Instant now, OutgoingBatch& out);
   void apply_one(LiveSource& command, Instant now, OutgoingBatch& out);
+  void apply_one(SetRates& command, Instant now, OutgoingBatch& out);
   void apply_one(ExpectSpi& command, Instant now, OutgoingBatch& out);
   void apply_one(AddSa& command, Instant now, OutgoingBatch& out);
   void apply_one(RemoveSa& command, Instant now, OutgoingBatch& out);

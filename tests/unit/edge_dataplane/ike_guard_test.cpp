@@ -50,6 +50,14 @@ TEST(IkeGuard, LetsAHandshakeThrough) {
   EXPECT_TRUE(verdict.proven);
 }
 
+TEST(IkeGuard, RatesMayChangeWhileItRuns) {
+  Guarded g({.per_source = 1, .per_prefix = 0, .new_sources = 0, .key = {}});
+  const auto client = address(0xcb007105);
+  EXPECT_EQ(g.passed(client, 10), 4) << "four seconds' worth at once";
+  g.guard.set_rates(0, 0, 0);
+  EXPECT_EQ(g.passed(client, 10), 10) << "no limit";
+}
+
 TEST(IkeGuard, AnIkev2CookieSentBackProvesItsSender) {
   Guarded g;
   const auto client = address(0xcb007105);
