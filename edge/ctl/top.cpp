@@ -1,6 +1,8 @@
 #include "edge/ctl/top.hpp"
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -27,6 +29,17 @@ double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+/// Readable when a key was pressed; negative: there is no keyboard. Asio makes what it watches non-blocking,
+/// and a terminal would stay so for the shell and for our own output: so it watches this in its place.
+int keyboard() {
+  if (::isatty(STDIN_FILENO) == 0) return -1;
+  const int out = ::epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (out >= 0) ::epoll_ctl(out, EPOLL_CTL_ADD, STDIN_FILENO, &event);
+  return out;
+}
+
 enum class How : std::uint8_t { kScreen, kText, kJson };
 
 /// Looks, draws and listens to keys and signals, all on one io_context, until it is ended.
@@ -45,8 +58,10 @@ class Top {
       signals_.add(SIGWINCH);
       signals_.add(SIGTSTP);
       screen_.enter();
-      input_.emplace(io_, ::dup(STDIN_FILENO));
-      listen_to_keys();
+      if (const int keys = keyboard(); keys >= 0) {
+        keys_.emplace(io_, keys);
+        listen_to_keys();
+      }
       draw_now();
     }
     asio::co_spawn(io_, look_on(), [this](const std::exception_ptr& fault) {
@@ -171,12 +186,17 @@ class Top {
   }
 
   void listen_to_keys() {
-    input_->async_read_some(asio::buffer(&key_, 1),
-                            [this](const boost::system::error_code& error, std::size_t) {
-                              if (error) return;
-                              press(key_);
-                              if (!io_.stopped()) listen_to_keys();
-                            });
+    keys_->async_wait(asio::posix::stream_descriptor::wait_read,
+                      [this](const boost::system::error_code& error) {
+                        if (error) return;
+                        pollfd ready{STDIN_FILENO, POLLIN, 0};
+                        while (!io_.stopped() && ::poll(&ready, 1, 0) == 1) {
+                          char key = 0;
+                          if (::read(STDIN_FILENO, &key, 1) != 1) return;
+                          press(key);
+                        }
+                        if (!io_.stopped()) listen_to_keys();
+                      });
   }
 
   void press(char key) {
@@ -221,8 +241,7 @@ class Top {
   vici::Client client_;
   asio::steady_timer timer_{io_};
   asio::signal_set signals_{io_, SIGINT, SIGTERM, SIGHUP};  // and, with a screen, SIGWINCH and SIGTSTP
-  std::optional<asio::posix::stream_descriptor> input_;
-  char key_ = 0;
+  std::optional<asio::posix::stream_descriptor> keys_;
 
   Screen screen_;
   TopScreen state_;

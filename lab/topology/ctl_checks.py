@@ -1,0 +1,78 @@
+"""What is demanded of sluicectl while the system is up: JSON by its schemas, tables and `top` in terminals."""
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from . import checks, report
+from .lab import Lab
+from .report import demand
+
+PROJECT = Path(__file__).resolve().parents[2]
+LISTS = ("sessions", "tunnels", "backends", "peers", "drops", "drains")
+OTHERS = (["stats"], ["ready"], ["version"], ["probe", "ike"], ["peers", "--sas"], ["explain", "placement", "somebody@example.net"], ["top", "--interval", "0.5"])
+SIZES = ((80, 24), (200, 50))
+
+
+def operator_view(lab: Lab) -> None:
+    """To be called with clients connected."""
+    _json_is_as_documented(lab)
+    for columns, rows in SIZES:
+        _terminal_is_right(lab, columns, rows)
+
+
+def _json_is_as_documented(lab: Lab) -> None:
+    import jsonschema
+
+    known = {}
+    for file in (PROJECT / "docs" / "schema").glob("*.json"):
+        schema = json.loads(file.read_text(encoding="utf-8"))
+        known[schema["$id"]] = jsonschema.Draft202012Validator(schema)
+    for words in [*([name] for name in LISTS), *OTHERS]:
+        value = json.loads(lab.edge.ctl(*words, "--json"))
+        known[value["schema"]].validate(value)
+    for name in LISTS:
+        for line in lab.edge.ctl(name, "--json=lines").splitlines():
+            known[f"sluice.{name}/1"].validate(json.loads(line))
+    tunnels = lab.edge.ctl_json("tunnels")
+    demand(len(tunnels) == len(lab.clients), f"{len(lab.clients)} clients, but these tunnels: {tunnels}")
+    for tunnel in tunnels:
+        demand(tunnel["state"] == "established" and tunnel["sessions"] == 1, f"not a tunnel that is up: {tunnel}")
+        demand(tunnel["control"]["client_window"] > 0 and tunnel["control"]["agent_window"] > 0, f"no windows were seen: {tunnel}")
+    user = lab.edge.ctl_json("sessions")[0]["ppp"]["user"]
+    one = json.loads(lab.edge.ctl("sessions", "--where", f"user={user}", "--columns", "user,ip", "--json"))["sessions"]
+    demand([set(row["ppp"]) for row in one] == [{"user", "assigned_ip"}], f"--where and --columns give {one}")
+    report.good(f"JSON of {len(LISTS) + len(OTHERS)} commands is as docs/schema says")
+
+
+def _terminal_is_right(lab: Lab, columns: int, rows: int) -> None:
+    sys.path.insert(0, str(PROJECT / "tests" / "ctl"))
+    from terminal import Terminal
+
+    with Terminal(columns, rows) as terminal:
+        for name in ("sessions", "tunnels", "backends", "peers"):
+            terminal.run(f"clear; {shlex.join(lab.edge.ctl_argv(name))} 2>/dev/null; echo the end")
+            lines = terminal.until(lambda lines: "the end" in lines)
+            table = lines[: lines.index("the end")]
+            demand(max(len(line) for line in table) <= columns and len(table) > 1, f"{name} does not fit {columns} columns: {table}")
+            report.block(f"sluicectl {name}, {columns}x{rows}", "\n".join(table))
+        terminal.run(f"clear; {shlex.join(lab.edge.ctl_argv('top', '--interval', '0.5'))}; echo code $?")
+        lines = terminal.until(lambda lines: terminal.is_alternate() and any(line.startswith("USER") for line in lines) and "bit/s" in lines[2])
+        report.block(f"sluicectl top, {columns}x{rows}", "\n".join(lines))
+        demand(re.match(r"\S+  ready  up ", lines[0]) is not None, f"top does not call the edge ready: {lines[0]}")
+        agents = {agent.name for agent in lab.agents}
+        demand(agents <= {line.split()[0] for line in lines if line.strip()}, f"top does not show {agents}")
+        first = next(at for at, line in enumerate(lines) if line.startswith("USER")) + 1
+        shown = {line.split()[0] for line in lines[first:] if line.strip()}
+        demand(shown == {row["ppp"]["user"] for row in lab.edge.ctl_json("sessions")}, f"top shows the users {shown}")
+        terminal.type("q")
+        terminal.until(lambda lines: "code 0" in lines and not terminal.is_alternate())
+    report.good(f"tables and top fit {columns}x{rows}, and the screen is restored")
+
+
+def side_by_side(lab: Lab) -> str:
+    figures = checks.side_by_side(lab)
+    operator_view(lab)
+    return f"{figures}; sluicectl as documented at {' and '.join(f'{columns}x{rows}' for columns, rows in SIZES)}"
