@@ -53,9 +53,11 @@ def _terminal_is_right(lab: Lab, columns: int, rows: int) -> None:
 
     with Terminal(columns, rows) as terminal:
         for name in ("sessions", "tunnels", "backends", "peers"):
-            terminal.run(f"clear; {shlex.join(lab.edge.ctl_argv(name))} 2>/dev/null; echo the end")
-            lines = terminal.until(lambda lines: "the end" in lines)
-            table = lines[: lines.index("the end")]
+            # Neither what was typed nor what stood there before looks like this.
+            terminal.run(f"clear; {shlex.join(lab.edge.ctl_argv(name))} 2>/dev/null; echo end $((6 * 7)) {name}")
+            end = f"end 42 {name}"
+            lines = terminal.until(lambda lines, end=end: end in lines)
+            table = lines[: lines.index(end)]
             demand(max(len(line) for line in table) <= columns and len(table) > 1, f"{name} does not fit {columns} columns: {table}")
             report.block(f"sluicectl {name}, {columns}x{rows}", "\n".join(table))
         terminal.run(f"clear; {shlex.join(lab.edge.ctl_argv('top', '--interval', '0.5'))}; echo code $?")
