@@ -21,7 +21,7 @@ from pages import Command, read_command  # noqa: E402
 
 OURS = ("sluicectl", "sluice-edge", "sluice-agent")
 # Where tests run commands. The suite runs every file of these.
-CORPUS = ("tests/unit/edge_admin", "tests/unit/edge_init", "tests/unit/edge_config", "tests/unit/agent", "tests/unit/config", "tests/e2e", "lab/topology", "lab/scenarios")
+CORPUS = ("tests/unit/edge_admin", "tests/unit/edge_init", "tests/unit/edge_config", "tests/unit/agent", "tests/unit/config", "tests/ctl", "tests/broken", "tests/e2e", "lab/topology", "lab/scenarios")
 # What no test can run as it stands, and why.
 EXEMPT = {
     "systemctl edit": "opens an editor",
@@ -60,7 +60,7 @@ def parsed(command: Command, words: Iterable[str], root: Command) -> tuple[list[
         known = {name: value for name, _, value in (*command.options, *root.options)}
         below = {sub.words[-1]: sub for sub in command.subcommands}
         name, equals, _ = word.partition("=")
-        if takes_value:
+        if takes_value and (word == "-" or not word.startswith("-")):
             takes_value = False
         elif name.startswith("-"):
             if name not in known:
