@@ -1,5 +1,6 @@
 """What the demo and the scenarios demand of the running system. Each returns its figures as one line."""
 
+import json
 import re
 import signal
 import time
@@ -185,6 +186,14 @@ def _one_line(lines: list[str], pattern: str, where: str) -> str:
     return found[0]
 
 
+def why(lab: Lab, who: str, words: str, error: int) -> None:
+    """`sluicectl why` names the cause, the number that Windows shows, and what to do."""
+    found = json.loads(lab.edge.ctl("why", who, "--json"))["failures"][0]
+    demand(found.get("error") == error, f"`sluicectl why {who}` should say {error}: {found}")
+    demand(re.search(words, found["text"]) is not None and found.get("advice"), f"`sluicectl why {who}` should say /{words}/ and what to do: {found}")
+    report.block(f"sluicectl why {who}", lab.edge.ctl("why", who))
+
+
 def wrong_psk(lab: Lab) -> str:
     """A client with a wrong pre-shared key: one line at the edge names peer and cause, and the client gets an answer."""
     client = lab.clients[0]
@@ -198,6 +207,7 @@ def wrong_psk(lab: Lab) -> str:
         report.good(f"the client was told after {told:.2f} s")
         refused = dialling.result()
     line = _one_line(lab.edge.log.since(mark), rf"(?i)id=[0-9a-f]{{12}} client={re.escape(network.CARRIER_PUBLIC)}.*(psk|pre-shared).*error 789", "the edge")
+    why(lab, network.CARRIER_PUBLIC, "pre-shared key", 789)
     demand(client.how.psk not in line and "correct-horse" not in "\n".join(lab.edge.log.since(mark)), "a key is in the edge's log")
     return f"told after {told:.2f} s ({refused.cause})"
 
@@ -213,6 +223,8 @@ def wrong_password(lab: Lab) -> str:
     pattern = rf"(?i)(?=.*{client.how.user})(?=.*{re.escape(network.CARRIER_PUBLIC)}).*(password|authentication)"
     line = _one_line(agent.log.since(mark), pattern, agent.name)
     demand(client.how.password not in line, "the password is in the agent's log")
+    eventually("the refusal in the edge's memory", lambda: lab.edge.remembers(client.how.user), 10)
+    why(lab, client.how.user, "wrong password", 691)
     client.forget()
     return f"told after {refused.seconds:.1f} s ({refused.cause})"
 
