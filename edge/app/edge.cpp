@@ -53,6 +53,20 @@ TunnelLimits tunnel_limits(const Config& config) {
           .half_open = config.half_open};
 }
 
+/// What charon reads at its start only.
+void keep_fixed(IkeConfig& fresh, IkeConfig running) {
+  fresh.run_dir = running.run_dir;
+  fresh.attach = running.attach;
+  fresh.charon_path = running.charon_path;
+  fresh.plugin_path = running.plugin_path;
+  fresh.user = running.user;
+  fresh.ike_port = running.ike_port;
+  fresh.natt_port = running.natt_port;
+  fresh.keep_over_restart = running.keep_over_restart;
+  fresh.linger = running.linger;
+  fresh.radius = std::move(running.radius);
+}
+
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -76,7 +90,8 @@ Edge::Edge(boost::asio::io_context& io, Config config)
       contacts_(random_, [this](const Endpoint& remote) {
         const auto* peer = peers_->at(remote);
         return peer == nullptr ? std::string() : peer->correlation_id;
-      }) {
+      }),
+      journal_({.records = config_.remember_clients, .bytes = std::size_t{config_.remember_megabytes} << 20U}) {
   if (!woken_fd_) throw std::runtime_error("no file descriptor is left");
   woken_.assign(woken_fd_.release());
   worker_count_ = config_.workers != 0 ? config_.workers : std::max(1U, std::thread::hardware_concurrency());
@@ -386,7 +401,9 @@ void Edge::start() {
 }
 
 std::optional<std::string> Edge::reload(Config config, transport::TlsIdentity identity) {
-  if (auto fault = ike_->reload(ike_config(config))) return fault;
+  auto ike = ike_config(config);
+  keep_fixed(ike, ike_config(config_));
+  if (auto fault = ike_->reload(std::move(ike))) return fault;
   take_identity(std::move(identity));
   for (std::uint32_t worker = 0; worker < worker_count_; ++worker) {
     post(worker, SetRates{.control_per_second = config.control_per_second,

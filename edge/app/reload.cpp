@@ -21,7 +21,6 @@ struct Effect {
 constexpr std::array kEffects{
     Effect{"listen", "new IKE handshakes; clients that are connected stay"},
     Effect{"psk", "new IKE handshakes; clients that are connected stay"},
-    Effect{"radius", "new IKE handshakes; clients that are connected stay"},
     Effect{"ike.users", "new IKE handshakes; clients that are connected stay"},
     Effect{"limits.half_open", "tunnels that are being established"},
     Effect{"limits.sessions", "new sessions"},

@@ -205,9 +205,8 @@ void read_radius(app::ConfigFile& file, Config& c) {
   file.read_each("radius", [&](const app::ConfigFile::ReadRow& read) {
     IkeRadiusServer server;
     FilePath path;
-    read(app::taking(app::Takes::kNewClients,
-                     {{"address", &server.address, "address:port of the server", true},
-                      {"secret_file", app::Path{&path, true}, "file whose first line is the secret", true}}));
+    read({{"address", &server.address, "address:port of the server", true},
+          {"secret_file", app::Path{&path, true}, "file whose first line is the secret", true}});
     if (path.empty()) return;
     if (std::ranges::find(c.ike_radius, server.address, &IkeRadiusServer::address) != c.ike_radius.end())
       file.fail(file.place("address"), "another [[radius]] has this address and port, too");

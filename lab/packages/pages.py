@@ -32,7 +32,7 @@ SECTIONS = {
     "sluice-agent": [
         ("DESCRIPTION", "The PPP server behind one or more sluice-edge(8): ends L2TP and PPP, proves users by a file or RADIUS, gives out addresses, and passes their packets "
          "through a TUN device; or hands tunnels to an L2TP server that is there already. Every key of its configuration is explained in sluice-agent.toml(5)."),
-        ("SIGNALS", "SIGHUP: reads the users file and the certificates again. SIGTERM, SIGINT: tells clients and edges, and ends."),
+        ("SIGNALS", "SIGHUP: reads configuration, users and certificates again; sessions go on, and a file with a fault changes nothing. SIGTERM, SIGINT: tells clients and edges, and ends."),
         ("FILES", "/etc/sluice/agent.toml, /etc/sluice/users.toml"),
         ("ENVIRONMENT", "NOTIFY_SOCKET, WATCHDOG_USEC: set by systemd, which hears of readiness, state and life."),
         ("EXIT STATUS", EXIT_OF_DAEMON),
