@@ -140,6 +140,21 @@ TEST_F(JournalCtl, EventsAreLinesInOrder) {
   EXPECT_EQ(ctl({"events", "--follow", "--json"}), kUsage);
 }
 
+TEST_F(JournalCtl, EachFilterOfEventsLetsItsOwnPassAndNothingElse) {
+  live();
+  const std::vector<std::pair<std::string, std::string>> filters{{"--user", "alice"},
+                                                                 {"--identity", edge::kHostileIdentity},
+                                                                 {"--client", "203.0.113.9"},
+                                                                 {"--agent", "agent1"},
+                                                                 {"--correlation", "f00"}};
+  for (const auto& [option, value] : filters) {
+    ASSERT_EQ(ctl({"events", option, value, "--json"}), kOk) << option << error.str();
+    EXPECT_THAT(parsed()["events"], Not(IsEmpty())) << option;
+    ASSERT_EQ(ctl({"events", option, "192.0.2.77", "--json"}), kOk) << option << error.str();
+    EXPECT_THAT(parsed()["events"], IsEmpty()) << option;
+  }
+}
+
 TEST_F(JournalCtl, FollowingGoesOnUntilTheDaemonEnds) {
   live();
   std::thread ends([this] {
