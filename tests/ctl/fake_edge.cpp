@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 
+#include "edge/admin/journal_commands.hpp"
 #include "edge/admin/operations_server.hpp"
 #include "edge/admin/placement_commands.hpp"
 #include "tests/unit/edge_admin/fake_state.hpp"
@@ -66,11 +67,34 @@ edge::PlacementHandlers placement() {
           .drains = [drain] { return std::vector{drain}; }};
 }
 
+/// A client whose password was wrong, and who then got in.
+void fill(edge::Journal& journal) {
+  using enum edge::JournalKind;
+  auto say = [&, now = std::int64_t{1'700'000'000'000}](
+                 edge::JournalKind kind, const std::string& correlation, const std::string& cause,
+                 std::vector<edge::JournalEntry::Detail> details) mutable {
+    edge::JournalEntry entry;
+    entry.time_ms = now += 100;
+    entry.kind = kind;
+    entry.correlation = correlation;
+    entry.cause = cause;
+    entry.details = std::move(details);
+    journal.add(std::move(entry));
+  };
+  journal.ike_packet("c", "198.51.100.7:500", 1'700'000'000'000);
+  say(kIkeUp, "c", "",
+      {{"client", "198.51.100.7:4500"}, {"identity", edge::kHostileIdentity}, {"version", "1"}});
+  say(kPlaced, "c-1", "", {{"agent", "agent1"}});
+  say(kSessionDown, "c-1", "wrong-password", {{"user", "alice"}});
+  say(kSessionUp, "c-1", "", {{"user", "alice"}, {"address", "10.99.0.2"}});
+}
+
 class FakeEdge {
  public:
   FakeEdge(const std::string& socket, const std::set<std::string>& wishes)
       : server_(io_.get_executor(), {.path = socket, .owner = {}, .group = {}}, state_) {
     fill(state_);
+    fill(journal_);
     edge::add_placement_commands(server_.server(), placement());
     server_.on_probe([](const std::string& name, const edge::OperationsServer::ProbeReply& reply) {
       const bool known = name == "agent1";
@@ -129,7 +153,12 @@ class FakeEdge {
 
   boost::asio::io_context io_;
   edge::FakeState state_;
+  edge::Journal journal_;
   edge::OperationsServer server_;
+  edge::JournalCommands journal_commands_{
+      server_.server(), {.state = state_, .journal = journal_, .kick = [](const edge::KickRequest& request) {
+                           return request.relays.size();
+                         }}};
   boost::asio::steady_timer timer_{io_};
   boost::asio::posix::stream_descriptor input_{io_, ::dup(STDIN_FILENO)};
   char byte_[1]{};

@@ -26,6 +26,10 @@ LINES = {
     "sluice.version/1": ["version"],
     "sluice.psk/1": ["psk", "generate"],
     "sluice.placement/1": ["explain", "placement", "bob@example.net"],
+    "sluice.events/1": ["events"],
+    "sluice.trace/1": ["trace", "alice"],
+    "sluice.why/1": ["why", "alice"],
+    "sluice.kick/1": ["kick", "--where", "user=alice", "--dry-run"],
     "sluice.top/1": ["top", "--interval", "0.2"],
 }
 
@@ -87,6 +91,11 @@ class Schemas(unittest.TestCase):
                 self.assertGreater(len(lines), 0)
                 for line in lines:
                     check(json.loads(line), known[f"sluice.{kind}/1"])
+            for words in (["events"], ["trace", "alice"], ["why", "alice"]):
+                lines = edge.ctl(*words, "--json=lines").stdout.splitlines()
+                self.assertGreater(len(lines), 0)
+                for line in lines:
+                    check(json.loads(line), known[f"sluice.{words[0]}/1"])
             frames = edge.ctl("top", "--json=lines", "--count", "2", "--interval", "0.2").stdout.splitlines()
             self.assertEqual(2, len(frames))
             for line in frames:
