@@ -401,7 +401,7 @@ void Agent::take_live(Config& next, bool radius) {
   config_.echo_interval = next.echo_interval;
   config_.echo_failures = next.echo_failures;
   config_.auth_timeout = next.auth_timeout;
-  config_.users_file = next.users_file;
+  if (!config_.users_file.empty() && !next.users_file.empty()) config_.users_file = next.users_file;
   config_.filters = next.filters;
   config_.throttle = next.throttle;
   config_.log = next.log;

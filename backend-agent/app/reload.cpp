@@ -1,5 +1,7 @@
 #include "backend-agent/app/reload.hpp"
 
+#include <algorithm>
+
 #include "base/app/log.hpp"
 
 namespace sluice::agent {
@@ -22,6 +24,16 @@ void refuse_fixed(const Config& running, const Config& fresh, app::CheckReport& 
                                      "takes effect at a restart only, and so does all else in this file"));
 }
 
+/// So that it is told of at the next reload, too.
+void leave_waiting(Config& fresh, const std::vector<ConfigChange>& waiting) {
+  for (auto& value : fresh.values) {
+    const auto its = [&](const ConfigChange& change) {
+      return change.key == value.key || change.key == value.row;
+    };
+    if (std::ranges::any_of(waiting, its)) value.takes = Takes::kRestart;
+  }
+}
+
 bool say_why_not(const app::CheckReport& report) {
   for (const auto& error : report.errors)
     app::log_error("config.agent-faulty", "configuration not reloaded", {{"cause", error.to_string()}});
@@ -39,6 +51,7 @@ bool reload(Agent& agent, const std::filesystem::path& file) {
   std::vector<ConfigChange> taken, waiting;
   for (const auto& change : changes)
     (needs_restart(change, agent.config(), *fresh.config) ? waiting : taken).push_back(change);
+  leave_waiting(*fresh.config, waiting);
   if (const auto fault = agent.reload(std::move(fresh))) {
     report.errors.push_back({report.file, 0, 0, *fault});
     return say_why_not(report);
