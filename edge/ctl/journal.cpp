@@ -216,6 +216,8 @@ int EventsCommand::run(const Conversation& with) {
 
 int EventsCommand::follow(const Conversation& with) const {
   if (with.json && !with.lines) return with.refuse_usage("--follow has no end: with JSON, --json=lines");
+  // Silence means nothing here, so a daemon that hangs is found out first.
+  if (const auto there = with.ask("version"); there.error) return with.complain(*there.error);
   auto question = with.question("follow-events", "follow-event", arguments());
   question.timeout = kForever;
   const auto answer = ask_live(question, [&](const Message& row) {
