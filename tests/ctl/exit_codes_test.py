@@ -23,7 +23,7 @@ MORE = [
     ["events"], ["events", "--follow"], ["trace", "alice"], ["why", "alice"], ["kick", "--all", "--yes"], ["capture", "alice"],
     ["log"], ["log", "ike", "debug"], ["reload"], ["reload", "--dry-run"],
 ]  # fmt: skip
-PATIENT = ("probe", "reload")  # they give the daemon more time than --timeout says
+PATIENT = ("probe", "reload", "capture")  # they give the daemon more time than --timeout says
 
 
 def leaves(command: dict, words: tuple = ()) -> list[tuple]:
