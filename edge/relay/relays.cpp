@@ -158,6 +158,9 @@ void Relays::place(Relay& relay) {
     if (backend.channel->open_tunnel(open)) {
       ++backend.placed;
       ++backend.unreported;
+      app::log_debug("tunnel.offered", "a tunnel is offered to an agent",
+                     {LogField("id", relay.correlation_id), LogField("agent", backend.name),
+                      LogField("because", relay.placed_because), LogField("ppp_mtu", open.ppp_mtu)});
       return;
     }
     relay.backend = BackendId();
@@ -337,6 +340,12 @@ void Relays::on_observed(TunnelObserved event) {
   relay->sessions = std::move(event.sessions);
   if (event.what == Observation::kTunnelUp) relay->established = true;
   if (!event.client_host.empty()) relay->client_host = event.client_host;
+  if (event.what == Observation::kTunnelUp || event.what == Observation::kSessionUp) {
+    const std::initializer_list<LogField> fields{LogField("id", relay->correlation_id),
+                                                 LogField("host", relay->client_host)};
+    event.what == Observation::kTunnelUp ? app::log_debug("tunnel.up", "L2TP tunnel up", fields)
+                                         : app::log_debug("session.open", "L2TP session open", fields);
+  }
   if (event.what == Observation::kTunnelClosed || event.what == Observation::kSessionClosed) {
     note(*relay, JournalKind::kClosing,
          {.text = event.close_text,
