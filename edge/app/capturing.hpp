@@ -12,8 +12,7 @@
 
 #include "edge/admin/capture_command.hpp"
 #include "edge/dataplane/messages.hpp"
-#include "edge/relay/peers.hpp"
-#include "edge/relay/relays.hpp"
+#include "edge/relay/capture_filter.hpp"
 
 namespace sluice::edge {
 
@@ -26,11 +25,6 @@ struct CapturingContext {
   std::function<std::chrono::nanoseconds()> unix_time;
   std::function<void(std::uint32_t worker, Command)> post;
 };
-
-/// Whose packets `session` means: a user's or a correlation id's now, or whoever is at a public address now
-/// or later. An address that a client was given means that client. Nothing when it names nobody.
-std::optional<CaptureFilter> capture_filter(const std::string& session, const Peers& peers,
-                                            const Relays& relays);
 
 class Capturing {
  public:
