@@ -51,6 +51,9 @@ std::vector<app::Setting> fixed_settings(Config& c) {
       {"channel.data_port", Number{&c.data_port, 1, 65535}, "UDP port of the data carrier"},
       {"channel.carrier", OneOf{&c.carrier, {"auto", "udp", "tls"}}, "what agents' data goes by"},
       {"operations.socket", Path{&c.operations_socket}, "unix socket for sluicectl"},
+      {"operations.remember_clients", Number{&c.remember_clients, 16, 1000000},
+       "clients whose lives are remembered for trace and why, those that are gone included"},
+      {"operations.remember_megabytes", Number{&c.remember_megabytes, 1, 65536}, "and the memory for it, in MiB"},
   };
 }
 

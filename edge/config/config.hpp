@@ -81,6 +81,7 @@ struct Config {
   http::ListenAt metrics_listen;            ///< of /metrics, /healthz and /readyz; nowhere unless told
   std::filesystem::path state_dir;          ///< what outlives restarts; default: run_dir
   std::filesystem::path operations_socket;  ///< default: run_dir/edge.sock
+  std::uint32_t remember_clients = 32768, remember_megabytes = 64;
   app::LogSettings log;
 
   app::ConfigValues values;  ///< the same, key by key

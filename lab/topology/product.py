@@ -77,9 +77,6 @@ crl = "{folder}/certs/crl.pem"
 certificate = "{folder}/certs/{place.name}.pem"
 key = "{folder}/certs/{place.name}.key"
 
-[operations]
-socket = "{place.run_dir}/edge.sock"
-
 [log]
 level = "debug"
 rate = 0
