@@ -61,17 +61,22 @@ def _terminal_is_right(lab: Lab, columns: int, rows: int) -> None:
             demand(max(len(line) for line in table) <= columns and len(table) > 1, f"{name} does not fit {columns} columns: {table}")
             report.block(f"sluicectl {name}, {columns}x{rows}", "\n".join(table))
         terminal.run(f"clear; {shlex.join(lab.edge.ctl_argv('top', '--interval', '0.5'))}; echo code $?")
-        lines = terminal.until(lambda lines: terminal.is_alternate() and any(line.startswith("USER") for line in lines) and "bit/s" in lines[2])
+        users = {row["ppp"]["user"] for row in lab.edge.ctl_json("sessions")}
+        # The terminal may be seen in the middle of a frame, so all that is demanded is waited for.
+        lines = terminal.until(lambda lines: terminal.is_alternate() and _is_top(lines, users, {agent.name for agent in lab.agents}))
+        demand(max(len(line) for line in lines) <= columns and len(lines) <= rows, f"top does not fit {columns}x{rows}: {lines}")
         report.block(f"sluicectl top, {columns}x{rows}", "\n".join(lines))
-        demand(re.match(r"\S+  ready  up ", lines[0]) is not None, f"top does not call the edge ready: {lines[0]}")
-        agents = {agent.name for agent in lab.agents}
-        demand(agents <= {line.split()[0] for line in lines if line.strip()}, f"top does not show {agents}")
-        first = next(at for at, line in enumerate(lines) if line.startswith("USER")) + 1
-        shown = {line.split()[0] for line in lines[first:] if line.strip()}
-        demand(shown == {row["ppp"]["user"] for row in lab.edge.ctl_json("sessions")}, f"top shows the users {shown}")
         terminal.type("q")
         terminal.until(lambda lines: "code 0" in lines and not terminal.is_alternate())
     report.good(f"tables and top fit {columns}x{rows}, and the screen is restored")
+
+
+def _is_top(lines: list[str], users: set[str], agents: set[str]) -> bool:
+    """The edge is ready, there are rates, and each agent and session has a row."""
+    first = [line.split()[0] if line.strip() else "" for line in lines]
+    if re.match(r"\S+  ready  up ", lines[0]) is None or "bit/s" not in lines[2] or "USER" not in first:
+        return False
+    return agents <= set(first) and {name for name in first[first.index("USER") + 1 :] if name} == users
 
 
 def side_by_side(lab: Lab) -> str:
