@@ -97,9 +97,9 @@ class ExitCodes(unittest.TestCase):
         with FakeEdge() as edge:
             for words in (["peers", "--wide"], ["sessions", "--json=lines"], ["top", "--json=lines", "--interval", "0.1"]):
                 read, write = os.pipe()
+                os.close(read)  # before it begins: it may be done before we are told that it runs
                 process = subprocess.Popen([CTL, "--socket", edge.socket, *words], stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.PIPE)
                 os.close(write)
-                os.close(read)
                 self.assertEqual(b"", process.communicate(timeout=PATIENCE)[1], words)
                 self.assertIn(process.returncode, (-signal.SIGPIPE, 128 + signal.SIGPIPE), words)
 

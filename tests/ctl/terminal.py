@@ -17,8 +17,12 @@ class Terminal:
 
     def __enter__(self) -> "Terminal":
         self.folder = tempfile.TemporaryDirectory()
-        self.tmux("new-session", "-d", "-x", str(self.columns), "-y", str(self.rows), "env -i TERM=$TERM PATH=$PATH PS1='$ ' bash --norc --noprofile")
-        self.until(lambda lines: lines[0].startswith("$"))
+        self.tmux("new-session", "-d", "-x", str(self.columns), "-y", str(self.rows), "exec env -i TERM=$TERM PATH=$PATH PS1='$ ' bash --norc --noprofile")
+        try:
+            self.until(lambda lines: lines[0].startswith("$"))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_) -> None:
