@@ -260,7 +260,8 @@ void Agent::set_route(const Prefix& prefix, bool in_use) {
   if (!tun_) return;
   if (!in_use) return tun_->remove_route(prefix);
   if (const auto error = tun_->add_route(prefix))
-    app::log_warning("network.no-route", "no route", {LogField("cause", *error)});
+    app::log_warning("network.no-route", "no route to a client's network",
+                     {LogField("network", prefix.to_string()), LogField("cause", *error)});
 }
 
 /// Packets for a client come to the worker that serves it. Whoever has a network last has it.
@@ -269,7 +270,8 @@ void Agent::steer(const Prefix& prefix, SessionSerial session, bool in_use) {
   if (in_use) {
     steered_[prefix] = session;
     if (const auto error = tun_->steer(prefix, worker_of(session)))
-      app::log_warning("network.not-steered", "a client gets no packets", {LogField("cause", *error)});
+      app::log_warning("network.not-steered", "a client gets no packets",
+                       {LogField("network", prefix.to_string()), LogField("cause", *error)});
     return;
   }
   const auto found = steered_.find(prefix);
@@ -283,7 +285,9 @@ void Agent::set_proxy(SessionSerial session, const IpAddress& address) {
   if (!proxied_[session].insert(address).second) return;
   for (const auto& device : config_.proxy_devices) {
     if (const auto error = tun_->add_proxy(device, address))
-      app::log_warning("network.no-proxy", "no answer for a client", {LogField("cause", *error)});
+      app::log_warning(
+          "network.no-proxy", "nobody answers for a client's address",
+          {LogField("address", address.to_string()), LogField("device", device), LogField("cause", *error)});
   }
 }
 
