@@ -57,7 +57,8 @@ JournalEntryPtr Journal::add(JournalEntry given) {
     return entry;
   }
   Record* record = id.empty() ? nullptr : &record_of(id, given.time_ms);
-  if (record != nullptr && given.kind == JournalKind::kGone && !record->had_tunnel && given.cause.empty()) {
+  if (record != nullptr && given.kind == JournalKind::kGone && record->had_child && !record->had_tunnel &&
+      given.cause.empty()) {
     given.cause = "no-l2tp";
     given.text = "IKE and IPsec came up, but no L2TP came through them";
   }
@@ -106,11 +107,12 @@ void Journal::keep(Record& record, JournalEntryPtr entry) {
   record.last.push_back(std::move(entry));
   if (record.last.size() <= limits_.last_entries) return;
   shrink(record, cost(*record.last.front()));
-  record.last.pop_front();
+  record.last.erase(record.last.begin());
   ++record.life.left_out;
 }
 
 void Journal::learn(Record& record, const JournalEntry& entry) {
+  record.had_child |= entry.kind == JournalKind::kChildUp;
   record.had_tunnel |= is_of_tunnel(entry.kind);
   const auto note = [&](std::vector<std::string>& names, std::string_view name) {
     if (name.empty() || (!names.empty() && names.back() == name)) return;

@@ -104,10 +104,10 @@ class Journal {
 
  private:
   struct Record {
-    JournalLife life;  ///< its entries: the first ones
-    std::deque<JournalEntryPtr> last;
+    JournalLife life;                   ///< its entries: the first ones
+    std::vector<JournalEntryPtr> last;  ///< no deque: an empty one takes half a KiB
     std::size_t bytes = 0;
-    bool had_tunnel = false;
+    bool had_child = false, had_tunnel = false;
     std::list<std::string>::iterator place;  ///< in living_ or ended_
   };
   struct Handshake {

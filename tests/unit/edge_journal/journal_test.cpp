@@ -206,7 +206,11 @@ TEST_F(JournalTest, VerdictsSayEachEndOnceTheNewestFirst) {
 }
 
 TEST_F(JournalTest, AClientThatNeverSpokeL2tpIsSaidToHaveNot) {
+  say(kIkeUp, "a0");
+  say(kGone, "a0");
+  EXPECT_THAT(journal.verdicts({.who = "a0"}, 10), IsEmpty()) << "it had no ESP for L2TP to come through";
   say(kIkeUp, "a1");
+  say(kChildUp, "a1");
   say(kGone, "a1");
   const auto verdicts = journal.verdicts({.who = "a1"}, 10);
   ASSERT_THAT(verdicts, SizeIs(1));
