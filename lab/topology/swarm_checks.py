@@ -41,7 +41,6 @@ def scale(lab: Lab, clients: int, rate: float, ike: int) -> str:
 WARM, ROUNDS = 2, 4  # what is in flight at most, tunnels that linger included, is known after the first rounds
 GROWTH_KIB = 2048  # what a process may take more at the end than after those
 HANDSHAKES_KIB = 10240  # and an edge with IKE until it remembers as many handshakes as it ever does, 16384
-LIFE_KIB, LIVES_KIB = 6, 98304  # and an edge for each client's life that it remembers, until they are as many as it ever does (64 MiB without malloc's part)
 
 
 def cycles(lab: Lab, count: int, rate: float, ike: int) -> str:
@@ -60,8 +59,7 @@ def cycles(lab: Lab, count: int, rate: float, ike: int) -> str:
     each = count // ROUNDS
     held = [turn(number) for number in range(1, WARM + ROUNDS + 1)]
     grown = {name: held[-1][name] - held[WARM - 1][name] for name in daemons}
-    allowed = {name: GROWTH_KIB for name in daemons}
-    allowed["edge"] += (HANDSHAKES_KIB if ike else 0) + min(count * LIFE_KIB, LIVES_KIB)
+    allowed = {name: GROWTH_KIB + (HANDSHAKES_KIB if ike and name == "edge" else 0) for name in daemons}
     demand(all(grown[name] <= allowed[name] for name in daemons) or not memory_counts(), f"memory grows by KiB: {grown}")
     return f"{count} connects and disconnects after {WARM * each} others; growth in KiB: {grown}"
 
