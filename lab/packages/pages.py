@@ -80,7 +80,7 @@ def parts_of(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def read_command(program: Path, words: list[str]) -> Command:
-    done = subprocess.run([program, *words, "--help"], stdout=subprocess.PIPE, text=True, timeout=10, check=True)
+    done = subprocess.run([program, *words, "--help"], stdout=subprocess.PIPE, text=True, timeout=60, check=True)
     parts = parts_of(done.stdout)
     out = Command(words, done.stdout.splitlines()[0], done.stdout)
     for names, meaning in parts.get("Options", []):

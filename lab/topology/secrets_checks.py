@@ -19,6 +19,7 @@ MODULES = ("daemon", "config", "tunnel", "channel", "data", "session", "radius",
 AGENT_SETTINGS = prometheus.AGENT_SETTINGS + "\n[log.modules]\n" + "".join(f'{module} = "debug"\n' for module in MODULES)
 WRONG = "this-is-not-the-password"
 POINTS = ("esp", "l2tp", "ppp")
+PATIENCE = 40  # seconds; a machine may be busy
 # What sluicectl shows, all of it with --json, too.
 SHOWN = (
     ("sessions",), ("tunnels",), ("peers",), ("peers", "--sas"), ("backends",), ("drops", "--all"), ("drains",), ("stats",), ("version",), ("ready",),
@@ -37,13 +38,13 @@ class Capture:
         mark = lab.edge.log.mark()
         argv = lab.edge.ctl_argv("capture", session, "--seconds", "300", "--out", str(self.file))
         self._process = Process("sluicectl-capture", argv, lab.run.path("logs", "sluicectl-capture.log"))
-        lab.edge.log.wait(r"capture started", 10, mark)
+        lab.edge.log.wait(r"capture started", PATIENCE, mark)
 
     def end(self) -> str:
         """What it says it has."""
         self._process.kill(signal.SIGINT)
-        said = self._process.log.wait(r"\d+ packets", 10)
-        code = self._process.wait(10)
+        said = self._process.log.wait(r"\d+ packets", PATIENCE)
+        code = self._process.wait(PATIENCE)
         demand(code == 0, f"sluicectl capture ended with {code}: {self._process.log.lines}")
         return said.string.strip()
 
@@ -90,9 +91,9 @@ def _captures_by_name(lab: Lab) -> str:
     mark = lab.edge.log.mark()
     argv = lab.edge.ctl_argv("capture", "silver", "--points", "ppp", "--packets", "4", "--seconds", "60", "--json", "--out", str(file))
     process = Process("sluicectl-capture-by-user", argv, lab.run.path("logs", "sluicectl-capture-by-user.log"))
-    lab.edge.log.wait(r"capture started.* session=silver ", 10, mark)
+    lab.edge.log.wait(r"capture started.* session=silver ", PATIENCE, mark)
     lab.clients[0].ping(network.INSIDE_HOST, 4).demand_all("client1")
-    demand(process.wait(20) == 0, f"the capture of silver failed: {process.log.lines}")
+    demand(process.wait(PATIENCE) == 0, f"the capture of silver failed: {process.log.lines}")
     said = json.loads("\n".join(process.log.lines))
     capture = said["capture"]
     demand(said["schema"] == "sluice.capture/1" and capture["packets"] == 4 and capture["ended_by"] == "packets", f"the capture of silver says {said}")
@@ -132,9 +133,9 @@ def _core_of(lab: Lab, name: str, space: str, argv: list[str], ready: str) -> Pa
     """Starts it free to dump, ends it as a crash does; the core, if one was written."""
     folder = lab.run.path("cores", name, "x").parent
     process = lab.spaces[space].start(f"{name}-crash", [sys.executable, "-c", FREE, str(folder), *argv])
-    process.log.wait(ready, 20)
+    process.log.wait(ready, PATIENCE)
     process.kill(signal.SIGQUIT)
-    code = process.wait(20)
+    code = process.wait(PATIENCE)
     demand(code == -signal.SIGQUIT, f"{name} ended with {code} instead of by SIGQUIT")
     cores = list(folder.glob("core*"))
     return cores[0] if cores else None
@@ -165,7 +166,7 @@ def _cores(lab: Lab, passwords: list[Secret]) -> str:
     edge_argv, agent_argv = ([program(name), "--config", str(config)] for name, config in (("sluice-edge", edge._config), ("sluice-agent", agent._config)))
     agent.process.stop()
     edge.process.kill(signal.SIGINT)
-    edge.process.wait(10)
+    edge.process.wait(PATIENCE)
     demand(_core_of(lab, "edge1", "edge", edge_argv, r"IKE ready") is None, "the edge left a core")
     demand(_core_of(lab, "agent1", "agent1", agent_argv, AGENT_RUNS) is None, "the agent left a core")
     text = "no daemon left a core"
@@ -182,7 +183,7 @@ def _cores(lab: Lab, passwords: list[Secret]) -> str:
         text += f", one that may does, with {len(found)} secrets in it"
     lab.edge.process = lab.edge._launch()
     agent.start()
-    eventually("agent1 is back in `sluicectl backends`", lambda: _is_up(lab), 20)
+    eventually("agent1 is back in `sluicectl backends`", lambda: _is_up(lab), PATIENCE)
     return text
 
 

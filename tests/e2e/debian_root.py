@@ -64,7 +64,7 @@ def must(*argv: object, patience: float = PATIENCE) -> str:
     return done.stdout
 
 
-def eventually(what: str, holds: Callable[[], bool], patience: float = 15) -> float:
+def eventually(what: str, holds: Callable[[], bool], patience: float = 60) -> float:
     started = time.monotonic()
     while not holds():
         if time.monotonic() - started > patience:
@@ -158,7 +158,7 @@ def start(root: Path, lower: str, results: Path, program: str, group: Path, netw
     puts it into a network. Killing it ends all that is inside."""
     argv = [*network, "unshare", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "sh", "-c", FIRST, "sh", str(root), lower, str(results), program]
     return subprocess.Popen(
-        ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(group), *argv],
+        ["setpriv", "--pdeathsig", "KILL", "sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(group), *argv],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "SLUICE_LO": " ".join(addresses)},
     )  # fmt: skip
 
