@@ -39,7 +39,7 @@ def sessions_are_joined(lab: Lab) -> None:
         table = lab.edge.ctl("sessions").splitlines()
         return [c.name for c in lab.clients if c.link and not any(c.link.address in row and c.how.user in row for row in table)]
 
-    eventually("every client's address and user in one row of `sluicectl sessions`", lambda: not missing(), 5)
+    eventually("every client's address and user in one row of `sluicectl sessions`", lambda: not missing(), 20)
 
 
 def show(lab: Lab) -> None:
@@ -223,7 +223,7 @@ def wrong_password(lab: Lab) -> str:
     pattern = rf"(?i)(?=.*{client.how.user})(?=.*{re.escape(network.CARRIER_PUBLIC)}).*(password|authentication)"
     line = _one_line(agent.log.since(mark), pattern, agent.name)
     demand(client.how.password not in line, "the password is in the agent's log")
-    eventually("the refusal in the edge's memory", lambda: lab.edge.remembers(client.how.user), 10)
+    eventually("the refusal in the edge's memory", lambda: lab.edge.remembers(client.how.user), 20)
     why(lab, client.how.user, "wrong password", 691)
     client.forget()
     return f"told after {refused.seconds:.1f} s ({refused.cause})"

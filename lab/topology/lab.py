@@ -201,7 +201,7 @@ class Lab:
                 )
             )
         names = [agent.name for agent in self.agents]
-        eventually(f"{', '.join(names)} in `sluicectl backends`", lambda: self._answers(names), 15)
+        eventually(f"{', '.join(names)} in `sluicectl backends`", lambda: self._answers(names), 60)
 
     def _places(self) -> tuple[EdgePlace, ...]:
         return EDGE1, *self.plan.more_edges

@@ -144,7 +144,7 @@ class Edge:
     def restart(self, how: int) -> None:
         """Ends it by a signal and starts it again at once, as a service manager does."""
         self.process.kill(how)
-        self.process.wait(5)
+        self.process.wait(20)
         self.process = self._launch()
 
     def end(self) -> None:

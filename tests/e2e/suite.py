@@ -29,10 +29,10 @@ SHORT = {
     "two-edges": ["--clients", "40"],
     "balance": ["--clients", "160"],
 }
-# Guests wait more than they work, so that two cores carry two runs at once; but not where a rate under load is measured, nor where
+# Guests wait more than they work, so that two cores carry two runs at once; but not where a rate under load or a delay is measured, nor where
 # the newest run has to be one's own.
 AT_ONCE = 2
-ALONE = ("ike-flood", "balance", "keep-look-stop", "killed-lab-leaves-nothing")
+ALONE = ("ike-flood", "balance", "agent-dies", "keep-look-stop", "killed-lab-leaves-nothing")
 
 
 @dataclass(frozen=True)
