@@ -36,7 +36,7 @@ transport::IdentityFiles identity_files(const Config& config) {
 
 }  // namespace
 
-CheckedConfig check_config_file(const std::filesystem::path& file) {
+CheckedConfig check_config_file(const std::filesystem::path& file) try {
   CheckedConfig out;
   auto& report = out.report;
   report.file = file.string();
@@ -59,6 +59,12 @@ CheckedConfig check_config_file(const std::filesystem::path& file) {
   if (!report.good()) return out;
   out.config = std::move(*loaded);
   out.identity = std::move(*identity);
+  return out;
+} catch (const std::exception& error) {
+  // A daemon that reloads lives on.
+  CheckedConfig out;
+  out.report.file = file.string();
+  out.report.errors.push_back({out.report.file, 0, 0, error.what()});
   return out;
 }
 

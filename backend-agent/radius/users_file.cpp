@@ -12,6 +12,7 @@
 #include <iterator>
 #include <memory>
 
+#include "base/app/config_texts.hpp"
 #include "base/text.hpp"
 
 namespace sluice::agent {
@@ -243,7 +244,7 @@ Result<Users, app::ConfigErrors> parse_users(std::string_view text, const std::s
     reader.read(toml::parse(text, file_name));
   } catch (const toml::parse_error& error) {
     const auto& at = error.source().begin;
-    return Failure{app::ConfigErrors{{file_name, at.line, at.column, std::string(error.description())}}};
+    return Failure{app::ConfigErrors{{file_name, at.line, at.column, app::discreet(error.description())}}};
   }
   if (!reader.errors.empty()) return Failure{reader.errors};
   return std::move(reader.users);

@@ -40,8 +40,11 @@ const SipKey& key() {
 }
 
 std::uint64_t contents(const std::filesystem::path& file) {
+  // Reading a folder throws, and a pipe may have no end.
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return 0;
   std::ifstream in(file, std::ios::binary);
-  if (file.empty() || !in) return 0;
+  if (!in) return 0;
   std::string text{std::istreambuf_iterator<char>(in), {}};
   const auto out = siphash(key(), as_bytes(text));
   wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
@@ -101,6 +104,18 @@ std::string type_of(const Target& target) {
                         [](const std::vector<IpAddress>*) { return std::string("list of IP addresses"); },
                     },
                     target);
+}
+
+std::string discreet(std::string_view error) {
+  constexpr std::size_t kSign = 2;  // "]", "\n"
+  for (auto begin = error.find('\''); begin != error.npos;) {
+    const auto end = error.find('\'', begin + 1);
+    const bool sign = end != error.npos && end - begin - 1 <= kSign &&
+                      (end + 1 == error.size() || error[end + 1] == ' ' || error[end + 1] == ',');
+    if (!sign) return std::string(error.substr(0, begin)) + "...";
+    begin = error.find('\'', end + 1);
+  }
+  return std::string(error);
 }
 
 std::uint64_t contents_of(const Target& target) {

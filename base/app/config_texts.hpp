@@ -25,5 +25,7 @@ std::string type_of(const Target& target);
 /// Tells what is in the file or files named there from what was before; 0 where it does not count. Nothing of
 /// it can be read from the number.
 std::uint64_t contents_of(const Target& target);
+/// What a TOML error says, up to the first word that it quotes: in a file of passwords that may be one.
+std::string discreet(std::string_view error);
 
 }  // namespace sluice::app

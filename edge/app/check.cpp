@@ -16,7 +16,7 @@ std::int64_t unix_now() {
 
 }  // namespace
 
-CheckedConfig check_config_file(const std::filesystem::path& file) {
+CheckedConfig check_config_file(const std::filesystem::path& file) try {
   CheckedConfig out{
       .report = {.file = file.string(), .errors = {}, .warnings = {}}, .config = {}, .identity = {}};
   auto& report = out.report;
@@ -36,6 +36,12 @@ CheckedConfig check_config_file(const std::filesystem::path& file) {
   if (!report.good()) return out;
   out.config = std::move(loaded->config);
   out.identity = std::move(*identity);
+  return out;
+} catch (const std::exception& error) {
+  // A daemon that reloads lives on.
+  CheckedConfig out{
+      .report = {.file = file.string(), .errors = {}, .warnings = {}}, .config = {}, .identity = {}};
+  out.report.errors.push_back({out.report.file, 0, 0, error.what()});
   return out;
 }
 

@@ -34,6 +34,8 @@ std::optional<std::string> group_fault(const FilePath& file) {
 }
 
 Result<std::string, std::string> read_file(const FilePath& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) return fault(file, "is a folder, not a file");
   std::ifstream in(file, std::ios::binary);
   if (!in) return fault(file, std::string("cannot be read: ") + std::strerror(errno));
   return std::string(std::istreambuf_iterator<char>(in), {});

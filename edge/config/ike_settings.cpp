@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/app/config_texts.hpp"
 #include "base/text.hpp"
 #include "edge/config/ike_files.hpp"
 
@@ -230,7 +231,11 @@ void read_users(app::ConfigFile& file, Config& c) {
   if (const auto readable = read_private_file(path); !readable)
     return file.fail("ike.users", readable.error());
   auto users = app::ConfigFile::load(path);
-  if (!users) return file.add(users.error());
+  if (!users) {
+    auto errors = users.error();
+    for (auto& error : errors) error.text = app::discreet(error.text);
+    return file.add(errors);
+  }
   std::set<std::string> names;
   users->read_each("user", [&](const app::ConfigFile::ReadRow& read) {
     IkeUser user;

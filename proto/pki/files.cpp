@@ -26,6 +26,7 @@ std::string failed(const fs::path& file, int error) {
 Result<std::string, std::string> read(const fs::path& file, bool secret) {
   struct stat info {};
   if (::stat(file.c_str(), &info) != 0) return Failure{failed(file, errno)};
+  if (!S_ISREG(info.st_mode)) return Failure{file.string() + ": is not a regular file"};
   if (secret && (info.st_mode & (S_IROTH | S_IWOTH)) != 0) {
     return Failure{file.string() + ": the private key may be read by everyone; run chmod 600 " +
                    file.string()};

@@ -75,6 +75,7 @@ TEST(UsersFile, ErrorsHaveTheirPlaceAndNoSecret) {
   EXPECT_THAT(errors_of("alice = \"s3cret\"\n"), HasSubstr("a user is a table"));
   EXPECT_THAT(errors_of("[alice]\npassword = \"s3cret\n"), HasSubstr("users.toml:2:"));
   EXPECT_THAT(errors_of("[alice]\npasword = \"s3cret\"\n"), testing::Not(HasSubstr("s3cret")));
+  EXPECT_THAT(errors_of("[alice]\npassword = 12345678901234567890\n"), testing::Not(HasSubstr("1234")));
 }
 
 TEST(UsersFile, FileOpenToOthersIsRefused) {

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/app/config_check.hpp"
+#include "base/app/config_texts.hpp"
 
 namespace sluice::app {
 namespace {
@@ -94,6 +95,19 @@ TEST(ConfigValues, AFilesContentsCountAndAreNotShown) {
   EXPECT_THAT(told,
               ElementsAre("t.file: the contents of \"" + (folder / "key").string() + "\" changed / restart"));
   std::filesystem::remove_all(folder);
+}
+
+TEST(ConfigValues, AFolderInAFilesPlaceIsRead) {
+  Sample sample;
+  EXPECT_EQ(contents_of(Path{&(sample.file = "/tmp"), true}), 0U);
+}
+
+TEST(ConfigTexts, ErrorsOfFilesWithSecretsQuoteNone) {
+  EXPECT_EQ(discreet("expected ']', saw '\\n'"), "expected ']', saw '\\n'");
+  EXPECT_EQ(discreet("parsing decimal integer: '99999999999999999999' is not"),
+            "parsing decimal integer: ...");
+  EXPECT_EQ(discreet("expected ']', saw 'it's mine'"), "expected ']', saw ...");
+  EXPECT_EQ(discreet("saw '"), "saw ...");
 }
 
 TEST(ConfigTable, ErrorsOfRowsHaveTheirPlace) {
