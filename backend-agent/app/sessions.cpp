@@ -291,10 +291,16 @@ void Sessions::pools_changed() {
     if (std::ranges::find(session.routed, prefix) == session.routed.end()) add_route(session, prefix);
   };
   for (auto& [serial, session] : sessions_) {
-    if (session.address) lead(session, host(*session.address));
+    if (session.address) {
+      // It may be of a pool only now, or again.
+      context_.pools.claim(*session.address, session.user);
+      lead(session, host(*session.address));
+    }
     if (!session.v6) continue;
     for (const auto& own : {session.v6->prefix, session.v6->delegated}) {
-      if (own) lead(session, *own);
+      if (!own) continue;
+      context_.pools.claim(*own, session.user);
+      lead(session, *own);
     }
   }
 }

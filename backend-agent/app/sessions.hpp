@@ -63,7 +63,8 @@ class Sessions {
   explicit Sessions(SessionsContext context) : context_(std::move(context)) {}
 
   void set_profile(SessionsProfile profile);
-  /// The pools are others than before: what they no longer hold gets a route of its own while it is in use.
+  /// The pools are others than before: what they no longer hold gets a route of its own while it is in use,
+  /// and what they hold now is not given to others.
   void pools_changed();
 
   void on_auth(AuthAsked asked);

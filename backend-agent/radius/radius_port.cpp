@@ -71,7 +71,7 @@ void RadiusPort::open(bool v6) {
 void RadiusPort::receive(Socket& socket) {
   socket.socket.async_receive_from(boost::asio::buffer(socket.buffer), socket.from,
                                    [this, &socket](const boost::system::error_code& error, std::size_t size) {
-                                     if (stopped_ || error == boost::asio::error::operation_aborted) return;
+                                     if (error == boost::asio::error::operation_aborted || stopped_) return;
                                      if (!error) {
                                        const auto from = from_asio(socket.from);
                                        client_.on_datagram(socket.index, from,

@@ -28,6 +28,29 @@ TEST(Sessions, AcceptedClientGetsAnAddressThatComesBackAtTheEnd) {
   EXPECT_EQ(world.downs[0].cause, "user-request");
 }
 
+TEST(Sessions, WhatComesIntoAPoolWhileItIsOutIsNotGivenToOthers) {
+  SessionsWorld world;
+  const auto reload = [&](const char* range) {
+    auto settings = pool_settings();
+    settings.ranges = {*parse_range(range)};
+    world.pool.reconfigure(settings, {});
+    world.sessions.pools_changed();
+  };
+  world.ask(1, "alice");
+  world.authenticator.answer(0, true);
+  world.ask(2, "bob");
+  world.authenticator.answer(1, true, IpAddress::parse("10.97.0.2"));
+  ASSERT_EQ(world.decided(0).addresses->remote.to_string(), "10.99.0.2");
+  reload("10.97.0.2-10.97.0.3");  // alice's goes out of it, bob's comes into it
+  world.ask(3, "carol");
+  world.authenticator.answer(2, true);
+  EXPECT_EQ(world.decided(2).addresses->remote.to_string(), "10.97.0.3");
+  reload("10.99.0.2-10.99.0.3");  // and back
+  world.ask(4, "dave");
+  world.authenticator.answer(3, true);
+  EXPECT_EQ(world.decided(3).addresses->remote.to_string(), "10.99.0.3");
+}
+
 TEST(Sessions, RefusedClientGetsNone) {
   SessionsWorld world;
   world.ask(1, "alice");
