@@ -221,10 +221,25 @@ Stream why(const Journal& journal, const Message& arguments) {
   });
 }
 
+/// What would end others than were meant: of two filters alike only one would count.
+std::optional<Message> doubtful(const Message& arguments) {
+  const auto& entries = arguments.entries();
+  for (const auto& entry : entries) {
+    const auto name = "argument '" + escaped(entry.name) + "' ";
+    if (std::ranges::count(entries, entry.name, &Message::Entry::name) > 1)
+      return refusal(name + "is there twice");
+    if (arguments.get(entry.name).empty()) return refusal(name + "is empty");
+    if ((entry.name == "all" || entry.name == "dry-run") && !arguments.flag(entry.name))
+      return refusal(name + "must be yes or no");
+  }
+  return std::nullopt;
+}
+
 Stream kick(const JournalHandlers& handlers, const Message& arguments) {
   if (auto bad = unknown_argument(arguments, {"correlation", "user", "agent", "peer", "client", "realm",
                                               "all", "rate", "reason", "dry-run"}))
     return refused(std::move(*bad));
+  if (auto bad = doubtful(arguments)) return refused(std::move(*bad));
   const bool all = arguments.flag("all").value_or(false);
   const auto& entries = arguments.entries();
   const bool filtered = std::ranges::any_of(entries, [](const auto& entry) {

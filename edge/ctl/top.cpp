@@ -55,6 +55,7 @@ class Top {
   int run() {
     listen_to_signals();
     if (how_ == How::kScreen) {
+      signals_.add(SIGQUIT);
       signals_.add(SIGWINCH);
       signals_.add(SIGTSTP);
       screen_.enter();
@@ -240,7 +241,7 @@ class Top {
   asio::io_context io_;
   vici::Client client_;
   asio::steady_timer timer_{io_};
-  asio::signal_set signals_{io_, SIGINT, SIGTERM, SIGHUP};  // and, with a screen, SIGWINCH and SIGTSTP
+  asio::signal_set signals_{io_, SIGINT, SIGTERM, SIGHUP};  // and, with a screen, those of its keys and size
   std::optional<asio::posix::stream_descriptor> keys_;
 
   Screen screen_;

@@ -263,7 +263,12 @@ TEST_F(JournalSocket, RefusesWhatMakesNoSense) {
       {"kick", "kick-session", with("rate", "5"), "give a filter, or all = yes"},
       {"kick", "kick-session", with("all", "yes").add("user", "x"), "'all' takes no filter"},
       {"kick", "kick-session", with("user", "alice").add("rate", "1001"), "from 1 to 1000"},
-      {"kick", "kick-session", with("usr", "alice"), "unknown argument 'usr'"}};
+      {"kick", "kick-session", with("usr", "alice"), "unknown argument 'usr'"},
+      {"kick", "kick-session", with("user", "alice").add("user", "bob"), "'user' is there twice"},
+      {"kick", "kick-session", with("dry-run", "no").add("user", "alice").add("dry-run", "yes"),
+       "'dry-run' is there twice"},
+      {"kick", "kick-session", with("user", "alice").add("dry-run", "on"), "'dry-run' must be yes or no"},
+      {"kick", "kick-session", with("user", ""), "'user' is empty"}};
   for (const auto& [command, event, arguments, text] : bad) {
     EXPECT_THAT(rows(command, event, arguments), IsEmpty()) << command;
     EXPECT_EQ(last.flag("success"), false) << command;
