@@ -55,7 +55,7 @@ def _cut(lab: Lab, way: str) -> tuple[float, float]:
             # Pairs of workers notice one after another: the last line is what counts.
             log.wait(rf"data carrier changed .*carrier={carrier}\b", 8, mark)
         took.append(time.monotonic() - started)
-        eventually(f"carrier {carrier} in `sluicectl backends`", lambda wanted=carrier: _carrier(lab) == wanted, 5)
+        eventually(f"carrier {carrier} in `sluicectl backends`", lambda wanted=carrier: _carrier(lab) == wanted, 20)
         if carrier == "tls":
             time.sleep(1.5)  # data both ways over TLS
     report.good(f"UDP cut {way}: on TLS after {took[0]:.2f} s; on UDP again {took[1]:.2f} s after it was mended")

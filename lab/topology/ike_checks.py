@@ -33,7 +33,7 @@ def one_id(lab: Lab) -> None:
     ident = lab.edge.ctl_json("peers")[0]["correlation"]
     demand(lab.edge.log.find(rf"IKE SA up id={ident}\b"), f"no 'IKE SA up' of {ident} in {lab.edge.log.path}")
     for agent in lab.agents:
-        agent.log.wait(rf"session up id={ident}\b", 5)
+        agent.log.wait(rf"session up id={ident}\b", 20)
     report.good(f"edge, `sluicectl peers` and agent call the client {ident}")
 
 

@@ -187,7 +187,7 @@ def refuse(lab: Lab, client: Client, kind: Kind) -> str:
     try:
         client.negotiate(10)
     except NotConnected as error:
-        told = lab.edge.log.wait(r"IKE failed .*cause=(\S+)", 5, mark)
+        told = lab.edge.log.wait(r"IKE failed .*cause=(\S+)", 20, mark)
         client.forget()
         return f"the client heard {error.cause}, the edge's log has {told[1]}"
     raise Failed(f"{client.name} got in with {kind.name}")
@@ -203,7 +203,7 @@ def revoke_later(lab: Lab, client: Client) -> str:
 def with_libreswan(lab: Lab, client: Client) -> str:
     client.call_instead("sluice", network.EDGE_PUBLIC)
     client.guest.kill("charon")
-    client.charon.wait(r"SIGTERM|exiting|received", 5)
+    client.charon.wait(r"SIGTERM|exiting|received", 20)
     swan = Libreswan(client.guest, network.EDGE_PUBLIC, PSK)
     swan.start()
     started = time.monotonic()

@@ -94,7 +94,7 @@ def metrics(lab: Lab) -> str:
     fired = time.monotonic() - killed
     report.good(f"SIGKILL to {victim.name}: {', '.join(sorted(name for name, _ in prometheus.firing()))} fire after {fired:.1f} s")
     demand(fetch(lab, f"{EDGE}/readyz")[0][0] == 200, "the edge is not ready although an agent is left")
-    victim.process.wait(5)
+    victim.process.wait(20)
     victim.start()
     eventually("no alert firing", lambda: not prometheus.firing(), 15, 0.3)
     ended = time.monotonic() - killed - fired
@@ -104,7 +104,7 @@ def metrics(lab: Lab) -> str:
     for agent in lab.agents:
         agent.process.kill(signal.SIGKILL)
     lab.agents.clear()
-    eventually("503 from the edge's /readyz", lambda: fetch(lab, f"{EDGE}/readyz")[0][0] == 503, 5)
+    eventually("503 from the edge's /readyz", lambda: fetch(lab, f"{EDGE}/readyz")[0][0] == 503, 20)
     status, why = fetch(lab, f"{EDGE}/readyz")[0]
     demand("no agent takes tunnels" in why, f"/readyz says {status} {why.strip()}")
     report.good(f"all agents gone: /readyz says {status} {why.strip()}")

@@ -48,7 +48,7 @@ def _in(lab: Lab, auth: str, user: str, judge: str, password: str = "") -> Link:
     client, agent = lab.clients[0], lab.agents[0]
     mark = agent.log.mark()
     link = _redial(client, auth, user, password)
-    up = agent.log.wait(rf"session up .*user={user} .*auth={auth} by=(\w+)", 5, mark)
+    up = agent.log.wait(rf"session up .*user={user} .*auth={auth} by=(\w+)", 20, mark)
     demand(up[1] == judge, f"{user} was judged by {up[1]}, not by {judge}")
     report.good(f"{user} by {auth} against {judge}: {link.address} after {link.seconds:.1f} s")
     return link
@@ -75,7 +75,7 @@ def _stop_of(host: RadiusHost, session: str) -> dict[str, str]:
         stops = [r for r in host.records() if r.get("Acct-Status-Type") == "Stop" and r.get("Acct-Session-Id") == session]
         return stops[0] if stops else None
 
-    stop = eventually(f"a stop record of {session} at {host.name}", found, 5)
+    stop = eventually(f"a stop record of {session} at {host.name}", found, 20)
     assert isinstance(stop, dict)
     return stop
 
@@ -85,7 +85,7 @@ def _session_of(host: RadiusHost, user: str) -> str:
         starts = [r for r in host.records() if r.get("Acct-Status-Type") == "Start" and r.get("User-Name") == user]
         return starts[-1]["Acct-Session-Id"] if starts else None
 
-    return str(eventually(f"a start record of {user} at {host.name}", found, 5))
+    return str(eventually(f"a start record of {user} at {host.name}", found, 20))
 
 
 def _octets(record: dict[str, str], way: str) -> int:
@@ -122,7 +122,7 @@ def accounting(lab: Lab) -> str:
     up, down = transfer(client, "send", BULK), transfer(client, "fetch", BULK)
     mark = agent.log.mark()
     _leave(client)
-    gone = agent.log.wait(r"session down .*user=gold .*bytes_in=(\d+) bytes_out=(\d+)", 5, mark)
+    gone = agent.log.wait(r"session down .*user=gold .*bytes_in=(\d+) bytes_out=(\d+)", 20, mark)
     stop = _stop_of(host, session)
     flowed = (int(gone[1]), int(gone[2]))
     told = (_octets(stop, "Input"), _octets(stop, "Output"))

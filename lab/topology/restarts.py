@@ -115,7 +115,7 @@ def edge_restarts(lab: Lab) -> str:
         demand(len(set(sequence)) == len(sequence), f"the edge sent numbers of SPI {spi:08x} twice")
         demand(all(a < b for a, b in zip(sequence, sequence[1:])), f"the edge's numbers of SPI {spi:08x} went back")
     report.good(f"{sent} ESP packets from the edge on {len(numbers)} SAs: no (SPI, sequence number) twice, none smaller than one before")
-    eventually("both clients in `sluicectl peers`", lambda: lab.edge.ctl("peers").count(network.CARRIER_PUBLIC) >= len(lab.clients), 5)
+    eventually("both clients in `sluicectl peers`", lambda: lab.edge.ctl("peers").count(network.CARRIER_PUBLIC) >= len(lab.clients), 20)
     return (
         f"SIGKILL: pause {killed.seconds:.2f} s, {killed.lost} pings lost; SIGTERM: pause {ended.seconds:.2f} s, {ended.lost} lost; "
         f"0 new logins, 0 L2TP reconnects, charon stayed, {sent} ESP numbers none twice"

@@ -84,7 +84,7 @@ def _cable(state: str) -> Callable[[Lab, AgentHost], None]:
 
 
 def _come_back_anew(_lab: Lab, agent: AgentHost) -> None:
-    agent.process.wait(5)
+    agent.process.wait(20)
     agent.start()
 
 
