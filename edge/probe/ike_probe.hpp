@@ -3,6 +3,7 @@
 // a client would send it: through the kernel, the data worker with its budgets, the control thread, the IKE
 // daemon, and back. On a timer and on command. Thread: control.
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <functional>
@@ -51,7 +52,10 @@ class IkeProbe {
   void probe(Done done = {});
   /// Due probes and resends. Call each 100 ms or so.
   void tick();
-  void set_interval(Duration interval) { context_.interval = interval; }
+  void set_interval(Duration interval) {
+    due_ = std::min(due_, context_.now() + interval);
+    context_.interval = interval;
+  }
   /// Closes the sockets; what is under way is not reported.
   void stop();
 

@@ -42,6 +42,7 @@ void Probes::begin(const Backend& backend, Done done) {
   ++turn_;
   running.tunnel = some_tunnel_id(context_.random);
   running.started = context_.now();
+  running.logs_in = context_.ppp != nullptr;
   running.probe =
       std::make_unique<L2tpProbe>(running.tunnel, context_.host_name, context_.random, context_.ppp);
   if (done) running.done.push_back(std::move(done));
@@ -70,7 +71,7 @@ bool Probes::on_agent_event(const Backend& backend, const channel::EdgeEvent& ev
     auto& running = running_.at(accept->relay);
     if (std::exchange(running.accepted, true)) return true;
     context_.post(running.worker, BindProbe{accept->relay, backend.id, running.agent_worker, running.tunnel,
-                                            context_.ppp != nullptr});
+                                            running.logs_in});
     running.probe->start(context_.now());
     send(accept->relay, running);
     return true;

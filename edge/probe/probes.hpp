@@ -67,6 +67,7 @@ class Probes {
     std::uint32_t worker = 0, agent_worker = 0;
     TunnelId tunnel;
     bool accepted = false;
+    bool logs_in = false;  ///< speaks PPP
     Instant started{};
     std::unique_ptr<L2tpProbe> probe;
     std::vector<Done> done;

@@ -91,6 +91,19 @@ TEST_F(IkeProbing, SilenceIsNoticedAfterResendsAndSoIsTheReturn) {
   EXPECT_EQ(changes[1].health, IkeHealth::kAnswers);
 }
 
+TEST_F(IkeProbing, AShorterIntervalCountsAtOnce) {
+  probe->probe();
+  const auto first = asked();
+  answer(notify_answer(load_be64(first.data()), 14, {}));
+  probe->set_interval(5s);
+  now += 4s;
+  probe->tick();
+  EXPECT_EQ(socket.available(), 0U) << "not due yet";
+  now += 1s;
+  probe->tick();
+  EXPECT_FALSE(equal(asked(), first));
+}
+
 TEST_F(IkeProbing, TwoWhoAskAtOnceShareOneProbe) {
   int done = 0;
   probe->probe([&](const IkeProbeReport&) { ++done; });
