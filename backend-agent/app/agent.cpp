@@ -31,11 +31,6 @@ constexpr auto kLastRecords = std::chrono::seconds(3);
 /// How often the end of accounting is looked for while stopping.
 constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 template <class T>
 T or_throw(Result<T, std::string> result) {
   if (!result) throw std::runtime_error(result.error());
@@ -232,7 +227,7 @@ void Agent::make_sessions() {
       .interim = profile.interim,
       .session_prefix = authentication_->session_prefix(),
       .now = app::now,
-      .unix_seconds = unix_now,
+      .unix_seconds = app::unix_now,
       .post = [this](Command command) { workers_->post(std::move(command)); },
       .session_up = [this](ChannelId id, const channel::SessionUp& up) { uplink_->session_up(id, up); },
       .session_down = [this](ChannelId id,
@@ -301,7 +296,7 @@ void Agent::remove_proxies(SessionSerial session) {
 }
 
 void Agent::start() {
-  started_at_ = unix_now();
+  started_at_ = app::unix_now();
   serve_metrics();
   last_report_ = app::now();
   uplink_->start();
@@ -554,7 +549,7 @@ void Agent::report_drops() {
 void Agent::tick() {
   workers_->flush();
   authentication_->tick(app::now());
-  for (const auto& warning : expiry_.due(*identity_, unix_now()))
+  for (const auto& warning : expiry_.due(*identity_, app::unix_now()))
     app::log_warning("config.agent-certificate-warning", "certificates", {LogField("warning", warning)});
   if (app::now() - last_drop_report_ >= kDropReportInterval) report_drops();
   uplink_->set_load(load());

@@ -14,11 +14,6 @@ namespace {
 /// Logins that wait for a hash; more are told to come again.
 constexpr std::size_t kMaxHashes = 32;
 
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 Users users_or_throw(const std::filesystem::path& file) {
   auto users = load_users(file);
   if (users) return std::move(users).value();
@@ -64,7 +59,7 @@ ThrottleSettings throttle_settings(const ThrottleConfig& config) {
 
 /// Never the same for two runs: the time, and chance for runs within one second.
 std::string unique_prefix(RandomSource& random) {
-  return to_hex_word(static_cast<std::uint32_t>(unix_now())) + to_hex_word(random.u32()) + "-";
+  return to_hex_word(static_cast<std::uint32_t>(app::unix_now())) + to_hex_word(random.u32()) + "-";
 }
 
 }  // namespace
@@ -104,7 +99,7 @@ void Authentication::make_radius() {
             });
           },
       .ask_counters = ask_counters_,
-      .unix_seconds = unix_now});
+      .unix_seconds = app::unix_now});
   accounting_->announce(true);
 }
 

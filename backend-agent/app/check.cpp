@@ -2,15 +2,11 @@
 
 #include <chrono>
 
+#include "base/app/clock.hpp"
 #include "proto/transport/identity_check.hpp"
 
 namespace sluice::agent {
 namespace {
-
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 UsersContext users_context(const Config& config) {
   UsersContext out;
@@ -54,7 +50,7 @@ CheckedConfig check_config_file(const std::filesystem::path& file) try {
     if (!users) report.errors = users.error();
   }
   auto identity = transport::load_identity(identity_files(*loaded), transport::Role::kAgent);
-  check_identity(identity, loaded->values, unix_now(), report);
+  check_identity(identity, loaded->values, app::unix_now(), report);
   sort(report);
   if (!report.good()) return out;
   out.config = std::move(*loaded);

@@ -17,11 +17,6 @@ using boost::asio::ip::udp;
 /// A line about refused requests at most so often: anybody can send them.
 constexpr auto kTellInterval = std::chrono::seconds(10);
 
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 DynamicPort::DynamicPort(boost::asio::io_context& io, const Endpoint& listen,
@@ -48,7 +43,7 @@ void DynamicPort::receive() {
 }
 
 void DynamicPort::take(const Endpoint& from, Bytes datagram) {
-  const auto request = server_.on_datagram(from, datagram, app::now(), unix_now());
+  const auto request = server_.on_datagram(from, datagram, app::now(), app::unix_now());
   if (request) {
     const auto cause = request->wrong != radius::ErrorCause::kNone ? request->wrong : carry_(*request);
     const auto level = cause == radius::ErrorCause::kNone ? app::LogLevel::kInfo : app::LogLevel::kWarning;

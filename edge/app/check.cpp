@@ -1,20 +1,11 @@
 #include "edge/app/check.hpp"
 
-#include <chrono>
-
+#include "base/app/clock.hpp"
 #include "edge/app/channel_identity.hpp"
 #include "edge/ike/charon_settings.hpp"
 #include "proto/transport/identity_check.hpp"
 
 namespace sluice::edge {
-namespace {
-
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-}  // namespace
 
 CheckedConfig check_config_file(const std::filesystem::path& file) try {
   CheckedConfig out{
@@ -31,7 +22,7 @@ CheckedConfig check_config_file(const std::filesystem::path& file) try {
   for (auto& fault : check_config(ike_config(loaded->config)))
     report.errors.push_back(at_file_named(values, report.file, std::move(fault), "edge.run_dir"));
   auto identity = channel_identity(loaded->config);
-  check_identity(identity, values, unix_now(), report);
+  check_identity(identity, values, app::unix_now(), report);
   sort(report);
   if (!report.good()) return out;
   out.config = std::move(loaded->config);

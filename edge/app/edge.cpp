@@ -28,18 +28,6 @@ constexpr auto kTick = std::chrono::milliseconds(100);
 // second could be replayed to it.
 constexpr unsigned kSeenTicks = 5;
 
-/// Null where probes are not to log in.
-std::shared_ptr<const ppp::PppConfig> probe_login(const Config& config) {
-  if (config.probe_user.empty()) return {};
-  auto login = std::make_shared<ppp::PppConfig>();
-  login->role = ppp::Role::kClient;
-  login->auth = ppp::all_auth_methods();
-  login->user = config.probe_user;
-  login->password = config.probe_password.clone();
-  login->echo_interval = {};
-  return login;
-}
-
 RekeyLimits rekey_limits(const Config& config) {
   return {.time = config.rekey_time,
           .packets = config.rekey_packets,
@@ -67,11 +55,6 @@ void keep_fixed(IkeConfig& fresh, IkeConfig running) {
   fresh.radius = std::move(running.radius);
 }
 
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 template <class T>
 T or_throw(Result<T, std::string> result) {
   if (!result) throw std::runtime_error(result.error());
@@ -83,15 +66,17 @@ T or_throw(Result<T, std::string> result) {
 Edge::Edge(boost::asio::io_context& io, Config config)
     : io_(io),
       config_(std::move(config)),
-      started_at_(unix_now()),
+      started_at_(app::unix_now()),
       woken_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       woken_(io),
       timer_(io),
-      contacts_(random_, [this](const Endpoint& remote) {
-        const auto* peer = peers_->at(remote);
-        return peer == nullptr ? std::string() : peer->correlation_id;
-      }),
-      journal_({.records = config_.remember_clients, .bytes = std::size_t{config_.remember_megabytes} << 20U}) {
+      contacts_(random_,
+                [this](const Endpoint& remote) {
+                  const auto* peer = peers_->at(remote);
+                  return peer == nullptr ? std::string() : peer->correlation_id;
+                }),
+      journal_(
+          {.records = config_.remember_clients, .bytes = std::size_t{config_.remember_megabytes} << 20U}) {
   if (!woken_fd_) throw std::runtime_error("no file descriptor is left");
   woken_.assign(woken_fd_.release());
   worker_count_ = config_.workers != 0 ? config_.workers : std::max(1U, std::thread::hardware_concurrency());
@@ -164,7 +149,7 @@ void Edge::make_tables() {
                   .orphan_idle = config_.orphan_idle},
       PeersContext{.random = random_,
                    .now = app::now,
-                   .unix_seconds = unix_now,
+                   .unix_seconds = app::unix_now,
                    .post = post,
                    .peer_gone =
                        [this](const Peer& peer) {
@@ -175,7 +160,7 @@ void Edge::make_tables() {
   backends_ = std::make_unique<Backends>(
       config_.agents,
       BackendsContext{.now = app::now,
-                      .unix_seconds = unix_now,
+                      .unix_seconds = app::unix_now,
                       .post = post,
                       .workers = worker_count_,
                       .random = random_,
@@ -213,7 +198,7 @@ void Edge::make_tables() {
                     .peers = *peers_,
                     .backends = *backends_,
                     .now = app::now,
-                    .unix_seconds = unix_now,
+                    .unix_seconds = app::unix_now,
                     .post = post,
                     .end_peer = [this](PeerId peer) { end_peer(peer); },
                     .session_up =
@@ -275,66 +260,6 @@ void Edge::add_placement() {
                           .drain = [this](const DrainRequest& request) { return draining_->begin(request); },
                           .undrain = [this](const std::string& agent) { return draining_->undo(agent); },
                           .drains = [this] { return draining_->list(); }});
-}
-
-void Edge::make_probes() {
-  probes_ = std::make_unique<Probes>(ProbesContext{
-      .random = random_,
-      .backends = *backends_,
-      .now = app::now,
-      .unix_seconds = unix_now,
-      .post = [this](std::uint32_t worker, Command command) { post(worker, std::move(command)); },
-      .take_id = [this] { return relays_->take_id(); },
-      .changed =
-          [this](const Backend& backend, const ProbeReport& report) {
-            const bool speaks = report.health == L2tpHealth::kSpeaks;
-            tell({.level = speaks ? NoticeLevel::kInfo : NoticeLevel::kError,
-                  .topic = "backend",
-                  .correlation_id = {},
-                  .text = backend.name + (speaks ? " speaks L2TP" : " does not speak L2TP: " + report.text)});
-          },
-      .workers = worker_count_,
-      .ppp = probe_login(config_),
-      .interval = config_.l2tp_probe});
-}
-
-void Edge::make_ike_probe() {
-  std::vector<Endpoint> targets;
-  for (const auto& address : config_.listen_addresses) {
-    targets.push_back({address, static_cast<std::uint16_t>(config_.ike_port)});
-    // The probe has the budget of an address that is known. Nobody else can have this one: the kernel drops
-    // what comes in from our own addresses.
-    post(kIkeWorker, LiveSource{address, true});
-  }
-  ike_probe_ = std::make_unique<IkeProbe>(
-      io_, IkeProbeContext{.random = random_,
-                           .now = app::now,
-                           .unix_seconds = unix_now,
-                           .changed =
-                               [this](const IkeProbeReport& report) {
-                                 const bool answers = report.health == IkeHealth::kAnswers;
-                                 tell({.level = answers ? NoticeLevel::kInfo : NoticeLevel::kError,
-                                       .topic = "ike",
-                                       .correlation_id = {},
-                                       .text = report.text});
-                               },
-                           .targets = std::move(targets),
-                           .interval = config_.ike_probe});
-}
-
-void Edge::add_probe_command() {
-  operations_->on_probe_ike([this](OperationsServer::IkeProbeReply reply) {
-    ike_probe_->probe([reply](const IkeProbeReport& report) { reply(ike_probe_view(report)); });
-  });
-  operations_->on_probe([this](const std::string& name, OperationsServer::ProbeReply reply) {
-    for (const auto& [id, backend] : backends_->all()) {
-      if (backend.name != name || backend.channel == nullptr) continue;
-      return probes_->probe(backend, [reply](const ProbeReport& report) {
-        reply(ProbeView{report.agent, l2tp_state(report.health), report.text, report.took});
-      });
-    }
-    reply(ProbeView{name, L2tpState::kUnknown, "no agent of this name is connected", {}});
-  });
 }
 
 void Edge::add_support_commands() {
@@ -564,7 +489,7 @@ void Edge::tick() {
   measure_workers(app::now());
   peers_->tick();
   backends_->tick();
-  for (const auto& warning : expiry_.due(*identity_, unix_now()))
+  for (const auto& warning : expiry_.due(*identity_, app::unix_now()))
     app::log_warning("config.certificate-warning", "certificates", {LogField("warning", warning)});
   relays_->tick(config_.peer_grace);
   draining_->tick();
@@ -584,91 +509,6 @@ void Edge::end_peer(PeerId id) {
   if (peer == nullptr) return;
   const auto sas = peer->ike_sas;
   for (const auto sa : sas) ike_->terminate(sa);
-}
-
-void Edge::ike_up(const IkePeer& ike) {
-  peers_->ike_up(ike);
-  const auto* peer = peers_->find(ike.ike_sa);
-  ++counts_.ike_established;
-  record_ike_up(*peer, ike);
-  counts_.set_up.ike_up(peer->correlation_id, app::now());
-  app::log_info("ike.sa-up", "IKE SA up",
-                {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string()),
-                 LogField("identity", ike.identity), LogField("version", ike.version),
-                 LogField("nat", ike.nat), LogField("proposal", ike.proposal)});
-}
-
-void Edge::ike_rekeyed(IkeSaId old_sa, const IkePeer& ike) {
-  peers_->ike_rekeyed(old_sa, ike);
-  ++counts_.ike_rekeys;
-  const auto* peer = peers_->find(ike.ike_sa);
-  journal_.ike_rekeyed(peer->correlation_id);
-  app::log_info("ike.sa-rekeyed", "IKE SA rekeyed",
-                {LogField("id", peer->correlation_id), LogField("client", ike.remote.to_string())});
-}
-
-void Edge::ike_down(IkeSaId ike_sa) {
-  if (const auto* peer = peers_->find(ike_sa)) {
-    record_ike_down(*peer);
-    app::log_info("ike.sa-down", "IKE SA down",
-                  {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
-                   LogField("identity", peer->identity)});
-  }
-  peers_->ike_down(ike_sa);
-}
-
-void Edge::child_up(IkeSaId ike_sa, Spi inbound, Spi outbound) {
-  if (const auto* peer = peers_->find(ike_sa)) {
-    ++(peer->children.size() > 1 ? counts_.child_rekeys : counts_.child_established);
-    record_child_up(*peer, inbound, outbound);
-    app::log_info("ike.child-up", "child SA up",
-                  {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
-                   LogField("spi_in", to_hex_word(inbound.value())),
-                   LogField("spi_out", to_hex_word(outbound.value()))});
-  }
-}
-
-void Edge::child_down(IkeSaId ike_sa, Spi inbound, Spi) {
-  if (const auto* peer = peers_->find(ike_sa)) {
-    app::log_info("ike.child-down", "child SA down",
-                  {LogField("id", peer->correlation_id), LogField("client", peer->remote.to_string()),
-                   LogField("spi_in", to_hex_word(inbound.value()))});
-  }
-}
-
-void Edge::ike_failed(const IkeFailure& failure) {
-  // The probe never finishes its handshakes.
-  if (ike_probe_->is_ours(failure.remote)) return;
-  counts_.ike_failures.add(failure.cause);
-  const auto id = contacts_.id_at(failure.remote);
-  const auto remote = failure.remote.to_string();
-  app::log_warning("ike.failed", "IKE failed",
-                   {LogField("id", id), LogField("client", remote), LogField("identity", failure.identity),
-                    LogField("cause", failure.cause), LogField("text", failure.text)});
-  record_ike_failed(id, failure);
-  operations_->notice({.level = NoticeLevel::kWarning,
-                       .topic = "ike",
-                       .correlation_id = id,
-                       .text = remote + " " + failure.cause + ": " + failure.text});
-}
-
-void Edge::ike_send(const Endpoint& local, const Endpoint& remote, bool marker, Bytes datagram) {
-  const auto leave = contacts_.leaves(remote, datagram);
-  if (!leave.allowed) return;
-  // Before the datagram leaves, so that the worker knows when the answer to it comes.
-  if (leave.token != 0) post(kIkeWorker, ExpectIke{remote.address, leave.token});
-  capturing_->ike_out(local, remote, marker, datagram);
-  ike_sender_.send(local, remote, marker, datagram);
-}
-
-void Edge::ike_ready(bool ready) {
-  ike_ready_ = ready;
-  if (ready) {
-    app::log_info("ike.ready", "IKE ready");
-  } else if (!stopping_) {
-    app::log_warning("ike.not-ready",
-                     "IKE not ready: no new client can connect until it is; established ones go on");
-  }
 }
 
 }  // namespace sluice::edge

@@ -87,6 +87,8 @@ class Edge final : public IkeEvents, public StateView {
   PipelineLimits pipeline_limits();
   void make_workers();
   void make_tables();
+  /// Null where probes are not to log in.
+  static std::shared_ptr<const ppp::PppConfig> probe_login(const Config& config);
   void make_probes();
   void make_ike_probe();
   void add_probe_command();

@@ -68,19 +68,24 @@ std::vector<Candidate> Backends::candidates() const {
   return out;
 }
 
-/// How many tunnels more it takes to have the score of the best of the others that take the same clients.
+/// How many tunnels more it takes to stand with the best of the others that take the same clients.
 double Backends::behind_the_others(const Backend& newcomer) const {
   const auto& load = context_.placement.rules.load;
   std::optional<double> least;
   for (const auto& each : candidates()) {
     if (each.id == newcomer.id || !each.alive || each.draining || !each.speaks_l2tp) continue;
     if (!share_pool(context_.placement.rules, each.name, newcomer.name)) continue;
-    const auto theirs = score(each, load);
+    // What their tunnels alone make of it: one that is busy without any, just started for instance, is not
+    // ahead.
+    auto empty = each;
+    empty.tunnels = 0;
+    empty.handicap = 0;
+    const auto theirs = score(each, load) - score(empty, load);
     least = std::min(least.value_or(theirs), theirs);
   }
   if (!least || load.sessions == 0) return 0;
   const auto own = candidate(newcomer);
-  return (*least * own.weight - 1) * 100 / load.sessions - static_cast<double>(own.tunnels);
+  return *least * own.weight * 100 / load.sessions - static_cast<double>(own.tunnels);
 }
 
 Decision Backends::place(PlacementRequest request) {

@@ -83,6 +83,14 @@ rate = 0
 """
 
 
+# All agents have the same cores, and guests boot beside them: how busy one is says nothing of it. Where that is what counts, a scenario
+# has a [placement] of its own.
+CALM = """
+[placement]
+cpu = 0
+"""
+
+
 def agent_config(
     run_: Run, number: int, settings: str = "", ppp_settings: str = "", pool_settings: str = "", edges: Sequence[EdgePlace] = (EDGE1,), swarm: int = 0, weight: int = 100
 ) -> str:
@@ -135,7 +143,8 @@ class Edge:
         self._namespace = namespace
         self.place = place
         run_.write("edge/psk", PSK + "\n")
-        self._config = run_.write(f"{namespace.name}/edge.toml", edge_config(run_, place, ike_settings, channel_settings) + settings)
+        placement = "" if "[placement]" in settings else CALM
+        self._config = run_.write(f"{namespace.name}/edge.toml", edge_config(run_, place, ike_settings, channel_settings) + placement + settings)
         self.process = self._launch()
 
     def _launch(self) -> Process:

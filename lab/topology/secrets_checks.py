@@ -134,9 +134,9 @@ def _core_of(lab: Lab, name: str, space: str, argv: list[str], ready: str) -> Pa
     folder = lab.run.path("cores", name, "x").parent
     process = lab.spaces[space].start(f"{name}-crash", [sys.executable, "-c", FREE, str(folder), *argv])
     process.log.wait(ready, PATIENCE)
-    process.kill(signal.SIGQUIT)
+    process.kill(signal.SIGABRT)
     code = process.wait(PATIENCE)
-    demand(code == -signal.SIGQUIT, f"{name} ended with {code} instead of by SIGQUIT")
+    demand(code == -signal.SIGABRT, f"{name} ended with {code} instead of by SIGABRT")
     cores = list(folder.glob("core*"))
     return cores[0] if cores else None
 
