@@ -115,6 +115,13 @@ void Agent::collect(Page& page) const {
   metrics::add_process(page, started_at_);
   page.add(family("sluice_agent_edges_connected"), number(uplink_->up()));
   page.add(family("sluice_agent_edges_configured"), number(config_.edges.size()));
+  std::uint64_t expected = 0, received = 0;
+  for (const auto& worker : workers_->each()) {
+    received += worker->carrier().counts().read(CarrierCount::kReceived);
+    expected += worker->carrier().counts().read(CarrierCount::kExpected);
+  }
+  page.add(family("sluice_agent_channel_frames_expected_total"), number(expected));
+  page.add(family("sluice_agent_channel_frames_received_total"), number(received));
   page.add(family("sluice_agent_tunnels"), number(workers_->tunnels()));
   page.add(family("sluice_agent_sessions"), number(workers_->sessions()));
   if (config_.max_sessions != 0) page.add(family("sluice_agent_max_sessions"), number(config_.max_sessions));

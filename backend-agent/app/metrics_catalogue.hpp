@@ -11,6 +11,12 @@ using metrics::Kind;
 inline constexpr metrics::Family kAgentFamilies[] = {
     {"sluice_agent_edges_connected", Kind::kGauge, {}, "Edges whose channel is up."},
     {"sluice_agent_edges_configured", Kind::kGauge, {}, "Edges that the configuration names."},
+    {"sluice_agent_channel_frames_expected_total",
+     Kind::kCounter,
+     {},
+     "Data frames that edges sent here, by their sequence numbers. Those that did not come are the loss on "
+     "the way."},
+    {"sluice_agent_channel_frames_received_total", Kind::kCounter, {}, "Data frames that came from edges."},
     {"sluice_agent_tunnels", Kind::kGauge, {}, "L2TP tunnels."},
     {"sluice_agent_sessions", Kind::kGauge, {}, "PPP sessions."},
     {"sluice_agent_max_sessions", Kind::kGauge, {}, "How many are taken; absent where there is no limit."},

@@ -21,6 +21,7 @@ struct Carrier::Path {
   esp::InboundSaPtr in;
   esp::OutboundSaPtr out;
   std::optional<Instant> forget_at;  ///< once a newer one is sent on
+  std::uint64_t counted = 0;         ///< sequence numbers that were expected
 };
 
 struct Carrier::Lane {
@@ -150,6 +151,11 @@ std::span<const Carrier::Frame> Carrier::open(std::span<transport::RxPacket> pac
   for (std::size_t i = 0; i < jobs; ++i) {
     const auto& job = opened[i];
     Path& path = *open_paths_[i];
+    if (job.ok() || job.result == esp::DropReason::kDummy) {
+      const auto top = path.in->replay().top();
+      counts_.add(CarrierCount::kExpected, top - std::exchange(path.counted, top));
+      counts_.add(CarrierCount::kReceived);
+    }
     if (!job.ok()) {
       if (job.result != esp::DropReason::kDummy) drops_.add(CarrierDrop::kNotOpened);
       continue;

@@ -29,6 +29,13 @@ enum class CarrierDrop : std::uint8_t {
 };
 std::string_view to_string(CarrierDrop reason);
 
+/// Data frames from edges. Loss on the way is what was expected less what came.
+enum class CarrierCount : std::uint8_t {
+  kExpected,  ///< by the sequence numbers of those that came
+  kReceived,
+  kCount
+};
+
 class Carrier {
  public:
   static constexpr std::size_t kBurst = 256;
@@ -75,6 +82,7 @@ class Carrier {
   std::vector<LaneCarrier> take_changes() { return std::exchange(changes_, {}); }
 
   const CounterArray<CarrierDrop>& drops() const { return drops_; }
+  const CounterArray<CarrierCount>& counts() const { return counts_; }
   std::string_view engine_name() const { return engine_->name(); }
 
  private:
@@ -105,6 +113,7 @@ class Carrier {
   std::vector<LaneCarrier> changes_;
   std::optional<Instant> next_tick_;  ///< while a lane wants any
   CounterArray<CarrierDrop> drops_;
+  CounterArray<CarrierCount> counts_;
 };
 
 }  // namespace sluice::agent

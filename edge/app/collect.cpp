@@ -110,6 +110,13 @@ void add_channel(Page& page, const Backend& backend) {
     page.add(family("sluice_edge_channel_rtt_seconds"), {name}, seconds(tcp->rtt));
     page.add(family("sluice_edge_channel_retransmits_total"), {name}, number(tcp->retransmits));
   }
+  std::uint64_t expected = 0, received = 0;
+  for (const auto& stats : backend.path_stats) {
+    received += stats->received.read();
+    expected += stats->expected.read();
+  }
+  page.add(family("sluice_edge_channel_frames_expected_total"), {name}, number(expected));
+  page.add(family("sluice_edge_channel_frames_received_total"), {name}, number(received));
 }
 
 }  // namespace

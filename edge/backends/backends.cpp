@@ -58,6 +58,8 @@ void Backends::channel_up(transport::EdgeChannel& channel, const channel::AgentR
   // One that was cut off for a moment brings its tunnels back.
   backend.newcomer = !same_life;
   health_[name].came(same_life ? 0 : behind_the_others(backend), context_.now());
+  for (std::uint32_t worker = 0; worker < context_.workers; ++worker)
+    backend.path_stats.push_back(std::make_shared<PathStats>());
   install(backend, channel, std::move(keys));
   events_.up(backend);
 }
@@ -79,7 +81,8 @@ void Backends::install(const Backend& backend, const transport::EdgeChannel& cha
                                                 .local = channel.local_address(),
                                                 .carrier = backend.carrier,
                                                 .spent_packets = context_.rekey.packets,
-                                                .spent_bytes = context_.rekey.bytes});
+                                                .spent_bytes = context_.rekey.bytes,
+                                                .stats = backend.path_stats.at(key.path.edge_worker)});
   }
 }
 

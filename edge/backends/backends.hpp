@@ -62,6 +62,7 @@ struct Backend {
   double busy_permille = 0;                              ///< of its busiest worker, smoothed
   bool cut_off = false;  ///< its channel ended without a goodbye: the agent may come back with its tunnels
   L2tpRecord l2tp{};
+  std::vector<std::shared_ptr<PathStats>> path_stats{};  ///< by edge worker
 
   /// By what data goes: "udp", "tls", or "udp+tls" where pairs of workers differ.
   std::string carrier_in_use() const;

@@ -62,6 +62,7 @@ void Pipeline::take_frame(PathEpoch& epoch, const esp::OpenJob& job, const trans
                           Instant now, bool stream) {
   auto& path = *epoch.path;
   const bool authentic = job.ok() || job.result == esp::DropReason::kDummy;
+  if (authentic) epoch.count_received();
   // An agent's carrier address is whatever its newest authentic frame came from.
   if (authentic && !stream) {
     path.heard = true;

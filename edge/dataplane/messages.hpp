@@ -44,6 +44,12 @@ struct RelayStats {
   ControlStats client, agent;
 };
 
+/// Data frames from an agent, one worker's share. Loss on the way is what was expected less what came.
+struct PathStats {
+  Counter expected;  ///< by the sequence numbers of those that came
+  Counter received;
+};
+
 // ---- control to worker
 // --------------------------------------------------------------------------------------------
 
@@ -165,6 +171,7 @@ struct AddPath {
   IpAddress local;                   ///< our address towards it
   channel::CarrierMode carrier = channel::CarrierMode::kUdp;
   std::uint64_t spent_packets = 0, spent_bytes = 0;  ///< either way, then PathSpent; 0: never
+  std::shared_ptr<PathStats> stats = {};             ///< nobody counts without
 };
 struct RemovePaths {
   BackendId backend;
@@ -178,9 +185,10 @@ struct StopCapture {
 };
 struct StopWorker {};
 
-using Command = std::variant<std::monostate, ExpectIke, LiveSource, SetRates, ExpectSpi, AddSa, RemoveSa, ExtendSa,
-                             MovePeer, RemovePeer, BindRelay, ResumeRelay, UnbindRelay, Farewell, SendL2tp,
-                             BindProbe, SendProbe, AddPath, RemovePaths, StartCapture, StopCapture, StopWorker>;
+using Command =
+    std::variant<std::monostate, ExpectIke, LiveSource, SetRates, ExpectSpi, AddSa, RemoveSa, ExtendSa,
+                 MovePeer, RemovePeer, BindRelay, ResumeRelay, UnbindRelay, Farewell, SendL2tp, BindProbe,
+                 SendProbe, AddPath, RemovePaths, StartCapture, StopCapture, StopWorker>;
 
 // ---- worker to control
 // --------------------------------------------------------------------------------------------

@@ -41,8 +41,9 @@ void Pipeline::apply_one(AddPath& command, Instant now, OutgoingBatch&) {
   }
   auto& path = *slot;
   if (path.switch_at) path.send_on_newest(now, kOldEpoch);
-  path.epochs.push_back(std::make_unique<PathEpoch>(
-      PathEpoch{&path, command.to_edge, std::move(*in_sa), std::move(*out_sa), std::nullopt}));
+  path.epochs.push_back(
+      std::make_unique<PathEpoch>(PathEpoch{&path, command.to_edge, std::move(*in_sa), std::move(*out_sa),
+                                            std::nullopt, std::move(command.stats)}));
   path_table_.insert(command.to_edge.value(), path.epochs.back().get());
   if (fresh) {
     path.send_on_newest(now, kOldEpoch);

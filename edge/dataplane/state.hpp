@@ -40,6 +40,16 @@ struct Pipeline::PathEpoch {
   esp::InboundSaPtr in;
   esp::OutboundSaPtr out;
   std::optional<Instant> retire_at;  // once a newer one is sent on
+  std::shared_ptr<PathStats> stats;
+  std::uint64_t counted = 0;  // sequence numbers that were expected
+
+  void count_received() {
+    if (!stats) return;
+    stats->received.add();
+    const auto top = in->replay().top();
+    stats->expected.add(top - counted);
+    counted = top;
+  }
 };
 
 struct Pipeline::PathState {

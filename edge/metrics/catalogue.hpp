@@ -110,6 +110,16 @@ inline constexpr metrics::Family kEdgeFamilies[] = {
      Kind::kCounter,
      {"agent"},
      "Segments that TCP sent again on the control stream to an agent, since its channel came up."},
+    {"sluice_edge_channel_frames_expected_total",
+     Kind::kCounter,
+     {"agent"},
+     "Data frames that an agent sent here, by their sequence numbers, since its channel came up. Those that "
+     "did not come "
+     "are the loss on the way."},
+    {"sluice_edge_channel_frames_received_total",
+     Kind::kCounter,
+     {"agent"},
+     "Data frames that came from an agent, since its channel came up."},
 };
 
 consteval const metrics::Family& family(std::string_view name) {

@@ -66,6 +66,8 @@ SESSION = (
     'sum(sluice_worker_crypto_seconds_total{job="sluice-agent"}) > 0',
     "max(sluice_edge_channel_rtt_seconds) < 1 and min(sluice_edge_channel_rtt_seconds) > 0",
     'sum(sluice_edge_channel_paths{carrier="udp"}) > 0',
+    "min(sluice_edge_channel_frames_received_total) > 0 and sum(sluice_edge_channel_frames_expected_total) >= 10",
+    "min(sluice_agent_channel_frames_received_total) > 0 and sum(sluice_agent_channel_frames_expected_total) >= 10",
     *(f'sluice_edge_setup_seconds_count{{phase="{phase}"}} == 1' for phase in ("ike", "l2tp", "ppp")),
 )
 

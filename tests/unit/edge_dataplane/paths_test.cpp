@@ -42,7 +42,8 @@ class Paths {
                   .agent = agent,
                   .local = {},
                   .carrier = carrier_,
-                  .spent_packets = spent_packets_});
+                  .spent_packets = spent_packets_,
+                  .stats = stats});
     return epochs.size() - 1;
   }
 
@@ -121,6 +122,7 @@ class Paths {
                      [this](Event event) { events_.push_back(std::move(event)); }};
 
  public:
+  const std::shared_ptr<PathStats> stats = std::make_shared<PathStats>();
   std::vector<Epoch> epochs;
   std::vector<Sent> sent;
   std::size_t passes = 1500;
@@ -198,6 +200,23 @@ TEST(EdgePaths, KeysThatWorkedEnoughAreReportedOnceEitherWay) {
   for (int i = 0; i < 30; ++i) paths.receive(paths.frame(0));
   EXPECT_EQ(paths.events<PathSpent>().size(), 1U);
   EXPECT_EQ(paths.events<ProbeArrived>().size(), 30U) << "they work on until there are new ones";
+}
+
+TEST(EdgePaths, LossIsWhatSequenceNumbersPromisedAndDidNotCome) {
+  Paths paths(channel::CarrierMode::kUdp);
+  const auto first = paths.frame(0), late = paths.frame(0), lost = paths.frame(0), last = paths.frame(0);
+  paths.receive(first);
+  paths.receive(last);
+  EXPECT_EQ(paths.stats->expected.read(), 4U);
+  EXPECT_EQ(paths.stats->received.read(), 2U);
+  paths.receive(late);
+  paths.receive(late);
+  EXPECT_EQ(paths.stats->expected.read(), 4U);
+  EXPECT_EQ(paths.stats->received.read(), 3U) << "late is not lost, and a replay counts once";
+  const auto fresh = paths.renew();
+  paths.receive(paths.frame(fresh));
+  EXPECT_EQ(paths.stats->expected.read(), 5U) << "each epoch counts from its own first";
+  EXPECT_EQ(paths.stats->received.read(), 4U);
 }
 
 TEST(EdgePaths, DataGoesByTlsWhileUdpDoesNotWorkAndReturns) {
