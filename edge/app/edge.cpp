@@ -326,6 +326,7 @@ void Edge::start() {
 }
 
 std::optional<std::string> Edge::reload(Config config, transport::TlsIdentity identity) {
+  if (stopping_) return "the edge is stopping; what is in the file counts when it starts again";
   auto ike = ike_config(config);
   keep_fixed(ike, ike_config(config_));
   if (auto fault = ike_->reload(std::move(ike))) return fault;
