@@ -3,8 +3,8 @@
 
 namespace sluice::app {
 
-/// No core dump of this process, nor of those that it starts; and nobody but root may look into its memory. For
-/// processes that hold keys and passwords of others.
+/// No core dump of this process, nor of those that it starts; and nobody but root may look into its memory.
+/// For processes that hold keys and passwords of others.
 void forbid_core_dumps();
 
 }  // namespace sluice::app

@@ -53,7 +53,8 @@ std::vector<app::Setting> fixed_settings(Config& c) {
       {"operations.socket", Path{&c.operations_socket}, "unix socket for sluicectl"},
       {"operations.remember_clients", Number{&c.remember_clients, 16, 1000000},
        "clients whose lives are remembered for trace and why, those that are gone included"},
-      {"operations.remember_megabytes", Number{&c.remember_megabytes, 1, 65536}, "and the memory for it, in MiB"},
+      {"operations.remember_megabytes", Number{&c.remember_megabytes, 1, 65536},
+       "and the memory for it, in MiB"},
   };
 }
 

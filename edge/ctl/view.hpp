@@ -35,9 +35,9 @@ struct View {
 
 /// What the user wants of a list, as typed.
 struct Selection {
-  std::vector<std::string> where;  ///< "KEY=PATTERN", "KEY!=PATTERN"; * and ? as in a shell
+  std::vector<std::string> where;    ///< "KEY=PATTERN", "KEY!=PATTERN"; * and ? as in a shell
   std::vector<std::string> columns;  ///< each some keys with commas between
-  std::string sort;  ///< "KEY", "KEY:desc"
+  std::string sort;                  ///< "KEY", "KEY:desc"
   std::size_t limit = 0;
 };
 /// --where, --columns, --sort, --limit.

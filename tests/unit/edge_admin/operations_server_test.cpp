@@ -107,7 +107,8 @@ TEST_F(Operations, FiltersByEveryDocumentedArgument) {
 TEST_F(Operations, RefusesAMisspeltFilter) {
   EXPECT_TRUE(rows("list-sessions", "list-session", Message().add("usr", "alice")).empty());
   EXPECT_EQ(last.flag("success"), false);
-  EXPECT_EQ(last.get("errmsg"), "unknown argument 'usr'; known: correlation, user, agent, peer, client, realm");
+  EXPECT_EQ(last.get("errmsg"),
+            "unknown argument 'usr'; known: correlation, user, agent, peer, client, realm");
 }
 
 TEST_F(Operations, ShowsBackendsPeersAndDrops) {
